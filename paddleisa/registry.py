@@ -1,0 +1,66 @@
+"""Tables of the classes that a config may name, one table for each kind of component.
+
+A class joins a table with the decorator ``@BACKBONES.register``; a config names it with ``type: ClassName`` and gives
+its constructor's arguments beside it. The constructor's annotations say what a config may hold: a component that is
+itself given by a config dict is annotated with its table, ``backbone: Annotated[nn.Layer, BACKBONES]``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+from paddleisa.errors import ConfigError, one_of
+
+
+class Registry:
+    """Classes of one kind, keyed by class name.
+
+    Args:
+        kind: what the classes are, for messages ("backbone").
+        home: module whose import registers the package's own classes; imported at the first look-up, so that
+            listing commands or parsing a config's syntax does not import paddle.
+    """
+
+    def __init__(self, kind: str, home: str):
+        self.kind, self._home = kind, home
+        self._classes: dict[str, type] = {}
+
+    def register(self, cls: type) -> type:
+        """Class decorator. A second class of the same name is an error, not an update."""
+        other = self._classes.setdefault(cls.__name__, cls)
+        if other is not cls:
+            raise ConfigError(
+                f"{self.kind} {cls.__name__!r} is taken by {other.__module__}",
+                where=cls.__module__,
+                fix="Give your class another name",
+            )
+        return cls
+
+    def get(self, name: str) -> type:
+        """The class registered as ``name``; ConfigError with the nearest name when there is none."""
+        importlib.import_module(self._home)
+        if name not in self._classes:
+            raise ConfigError(f"there is no {self.kind} {name!r}", fix=one_of(name, self._classes))
+        return self._classes[name]
+
+    def __contains__(self, name: object) -> bool:
+        importlib.import_module(self._home)
+        return name in self._classes
+
+    def __iter__(self) -> Iterator[str]:
+        importlib.import_module(self._home)
+        return iter(sorted(self._classes))
+
+    def __repr__(self) -> str:
+        return f"Registry({self.kind!r})"
+
+
+BACKBONES = Registry("backbone", "paddleisa.models")
+HEADS = Registry("head", "paddleisa.models")
+MODELS = Registry("model", "paddleisa.models")
+LOSSES = Registry("loss", "paddleisa.losses")
+DATASETS = Registry("dataset", "paddleisa.datasets")
+TRANSFORMS = Registry("transform", "paddleisa.transforms")
+OPTIMIZERS = Registry("optimizer", "paddleisa.optimizers")
+SCHEDULES = Registry("learning-rate schedule", "paddleisa.schedules")
