@@ -1,0 +1,35 @@
+"""paddleisa: a model zoo for ISANet (Interlaced Sparse Self-Attention, arXiv:1907.12273) on PaddlePaddle."""
+
+from __future__ import annotations
+
+import importlib
+
+from paddleisa import environment
+
+environment.prepare()
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load_config": "paddleisa.config",
+    "Config": "paddleisa.config",
+    "build_model": "paddleisa.build",
+    "build_dataset": "paddleisa.build",
+    "load_weights": "paddleisa.weights",
+    "read_weights": "paddleisa.weights",
+    "save_weights": "paddleisa.weights",
+    "Predictor": "paddleisa.predictor",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> object:
+    """Import the public names at their first use: ``import paddleisa`` alone does not import paddle."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'paddleisa' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,121 @@
+"""The process around the computation: threads, device, rank. The only file that touches ``os.environ``.
+
+Everything here must act before paddle is imported, since paddle and its maths library read their settings once, at
+their first import. ``import paddleisa`` calls :func:`prepare`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from paddleisa.errors import UsageError
+
+
+def core_count() -> int:
+    """Processor cores that this process may use (its affinity mask, not the machine's total)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def rank() -> int:
+    """This process's rank in a job started by ``paddle.distributed.launch``; 0 without one."""
+    return int(os.environ.get("PADDLE_TRAINER_ID", 0))
+
+
+def world_size() -> int:
+    """Number of processes in the job; 1 without a launcher."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM", 1))
+
+
+def local_world_size() -> int:
+    """Number of the job's processes on this machine."""
+    return int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) or 1
+
+
+def home() -> Path:
+    """Folder of downloaded files: ``PADDLEISA_HOME``, else ``paddleisa`` in the user's cache folder."""
+    if value := os.environ.get("PADDLEISA_HOME"):
+        return Path(value).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "paddleisa"
+
+
+def prepare() -> None:
+    """Set the variables that make Paddle's CPU build use the processor, unless the user has set them.
+
+    Paddle computes on one thread by default, and its MKL takes a slow path on AMD processors that have AVX2. Together
+    they cost a factor of 2.5 to 3 (docs/performance.md). Results stay equal up to rounding.
+    """
+    if "paddle" in sys.modules:  # too late to change anything; leave no false trace for child processes either
+        return
+    threads = str(max(1, core_count() // local_world_size()))
+    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("FLAGS_paddle_num_threads", os.environ["OMP_NUM_THREADS"])
+    if _amd_with_avx2():
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    # Paddle's C++ side writes start-up warnings to stderr that users take for errors.
+    os.environ.setdefault("GLOG_minloglevel", "2")
+
+
+def _amd_with_avx2() -> bool:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "AuthenticAMD" in text and " avx2" in text
+
+
+def set_device(name: str | None = None) -> str:
+    """Choose Paddle's device: ``cpu``, ``gpu``, ``gpu:N``; None takes the GPU when paddle was built for one and sees it.
+
+    Returns:
+        The device's name as paddle gives it. Raises UsageError for a device that is not there.
+    """
+    import paddle
+
+    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if name is None:
+        name = "gpu" if gpus else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "gpu") or (number and not number.isdigit()):
+        raise UsageError(f"there is no device {name!r}", where="--device", fix="Write cpu, gpu or gpu:N")
+    if kind == "gpu" and (not gpus or (number and int(number) >= gpus)):
+        built = "sees" if paddle.is_compiled_with_cuda() else "is a CPU build of Paddle and sees"
+        raise UsageError(f"device {name!r} is not available: this installation {built} {gpus} GPUs", where="--device",
+                         fix="Use --device cpu, or install paddlepaddle-gpu")
+    return paddle.set_device(name)
+
+
+def describe() -> dict[str, object]:
+    """Versions, processor and thread settings that a measurement depends on."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {}
+    for package in ("paddleisa", "paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "visualdl"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    settings = ("OMP_NUM_THREADS", "FLAGS_paddle_num_threads", "MKL_DEBUG_CPU_TYPE")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": core_count(),
+        "packages": versions,
+        "threads": {key: os.environ[key] for key in settings if key in os.environ},
+    }
+
+
+def _processor() -> str:
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -1,0 +1,16 @@
+"""Backbones, heads and models. Importing this package fills their registries."""
+
+from paddleisa.models.attention import SelfAttention, interlace
+from paddleisa.models.isanet import ISAHead, ISANet
+from paddleisa.models.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd
+
+__all__ = [
+    "ISAHead",
+    "ISANet",
+    "ResNet18_vd",
+    "ResNet34_vd",
+    "ResNet50_vd",
+    "ResNet101_vd",
+    "SelfAttention",
+    "interlace",
+]

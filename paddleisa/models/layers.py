@@ -1,0 +1,27 @@
+"""The one building block that all parts share."""
+
+from __future__ import annotations
+
+import paddle.nn.functional as F
+from paddle import nn
+
+
+class ConvBNReLU(nn.Layer):
+    """Convolution without bias, batch normalisation, and ReLU unless ``relu`` is False; keeps height and width / stride.
+
+    The sublayers are named as in the published weights: ``_conv`` and ``_batch_norm``. Training on several GPUs turns
+    the normalisation into SyncBatchNorm afterwards (engine/train.py), so that no model has to know where it runs.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, dilation: int = 1,
+                 relu: bool = True):
+        super().__init__()
+        padding = dilation * (kernel_size - 1) // 2
+        self._conv = nn.Conv2D(in_channels, out_channels, kernel_size, stride, padding, dilation, bias_attr=False)
+        self._batch_norm = nn.BatchNorm2D(out_channels)
+        self._relu = relu
+
+    def forward(self, x):
+        """(N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        x = self._batch_norm(self._conv(x))
+        return F.relu(x) if self._relu else x

@@ -1,0 +1,142 @@
+"""ResNet-vd backbones with dilation (He et al. 2015; "vd": Bag of Tricks, arXiv:1812.01187; original resnet_vd.py).
+
+Contract of every backbone: ``forward`` maps (N, 3, H, W) to the list of the four stages' outputs, and
+``feat_channels`` lists their channels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import paddle.nn.functional as F
+from paddle import nn
+
+from paddleisa.models.layers import ConvBNReLU
+from paddleisa.registry import BACKBONES
+
+STAGE_WIDTHS = (64, 128, 256, 512)
+# Stages that keep their resolution and dilate instead: {stage: dilation}.
+DILATED_STAGES = {8: {2: 2, 3: 4}, 16: {3: 2}, 32: {}}
+
+
+class _Shortcut(ConvBNReLU):
+    """Projection of a block's input to its output's shape; "vd" averages 2x2 before, instead of skipping pixels."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__(in_channels, out_channels, 1, relu=False)
+        self._stride = stride
+
+    def forward(self, x):
+        if self._stride > 1:
+            x = F.avg_pool2d(x, self._stride, self._stride, ceil_mode=True)
+        return super().forward(x)
+
+
+class BasicBlock(nn.Layer):
+    """Two 3x3 convolutions beside a shortcut (ResNet-18 and -34)."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, width: int, stride: int, dilation: int, project: bool):
+        super().__init__()
+        self.conv0 = ConvBNReLU(in_channels, width, 3, stride, dilation)
+        self.conv1 = ConvBNReLU(width, width, 3, dilation=dilation, relu=False)
+        if project:
+            self.short = _Shortcut(in_channels, width, stride)
+        self._project = project
+
+    def forward(self, x):
+        y = self.conv1(self.conv0(x))
+        return F.relu(y + (self.short(x) if self._project else x))
+
+
+class BottleneckBlock(nn.Layer):
+    """1x1, 3x3 and 1x1 convolutions beside a shortcut (ResNet-50 and -101); the stride sits on the 3x3."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, width: int, stride: int, dilation: int, project: bool):
+        super().__init__()
+        self.conv0 = ConvBNReLU(in_channels, width, 1)
+        self.conv1 = ConvBNReLU(width, width, 3, stride, dilation)
+        self.conv2 = ConvBNReLU(width, width * self.expansion, 1, relu=False)
+        if project:
+            self.short = _Shortcut(in_channels, width * self.expansion, stride)
+        self._project = project
+
+    def forward(self, x):
+        y = self.conv2(self.conv1(self.conv0(x)))
+        return F.relu(y + (self.short(x) if self._project else x))
+
+
+class ResNet_vd(nn.Layer):
+    """Common part of the four depths.
+
+    Args:
+        output_stride: input size / size of the last stage's map. 8 and 16 replace the last strides by dilation.
+        multi_grid: factors on the dilation of the last stage's first three blocks.
+        pretrained: path or URL of ImageNet weights for a training to start from; kept for the trainer, not loaded here.
+    """
+
+    block: type[nn.Layer]
+    depths: tuple[int, int, int, int]
+
+    def __init__(self, output_stride: Literal[8, 16, 32] = 8, multi_grid: tuple[int, int, int] = (1, 1, 1),
+                 pretrained: str | None = None):
+        super().__init__()
+        self.conv1_1 = ConvBNReLU(3, 32, 3, stride=2)
+        self.conv1_2 = ConvBNReLU(32, 32, 3)
+        self.conv1_3 = ConvBNReLU(32, 64, 3)
+        self._stages: list[list[nn.Layer]] = []
+        self.feat_channels = [width * self.block.expansion for width in STAGE_WIDTHS]
+        channels = 64
+        for stage, (width, depth) in enumerate(zip(STAGE_WIDTHS, self.depths, strict=True)):
+            dilation = DILATED_STAGES[output_stride].get(stage, 1)
+            blocks = []
+            for i in range(depth):
+                grid = multi_grid[i] if stage == 3 else 1
+                halve = i == 0 and stage > 0 and stage not in DILATED_STAGES[output_stride]
+                block = self.block(channels, width, 2 if halve else 1, dilation * grid, project=i == 0)
+                blocks.append(self.add_sublayer(f"bb_{stage}_{i}", block))
+                channels = self.feat_channels[stage]
+            self._stages.append(blocks)
+        self.pretrained = pretrained
+
+    def forward(self, x):
+        """(N, 3, H, W) -> four maps of 1/4, 1/8 and twice 1/output_stride (1/8 or 1/16 for stage 2) of H and W."""
+        x = self.conv1_3(self.conv1_2(self.conv1_1(x)))
+        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        features = []
+        for blocks in self._stages:
+            for block in blocks:
+                x = block(x)
+            features.append(x)
+        return features
+
+
+@BACKBONES.register
+class ResNet18_vd(ResNet_vd):
+    """18 layers, 512 channels at the end."""
+
+    block, depths = BasicBlock, (2, 2, 2, 2)
+
+
+@BACKBONES.register
+class ResNet34_vd(ResNet_vd):
+    """34 layers, 512 channels at the end."""
+
+    block, depths = BasicBlock, (3, 4, 6, 3)
+
+
+@BACKBONES.register
+class ResNet50_vd(ResNet_vd):
+    """50 layers, 2048 channels at the end."""
+
+    block, depths = BottleneckBlock, (3, 4, 6, 3)
+
+
+@BACKBONES.register
+class ResNet101_vd(ResNet_vd):
+    """101 layers, 2048 channels at the end."""
+
+    block, depths = BottleneckBlock, (3, 4, 23, 3)

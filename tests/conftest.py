@@ -1,0 +1,63 @@
+"""What every test may use. Importing paddleisa first sets the threads before any test imports paddle."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import paddleisa  # noqa: F401
+
+REFERENCE = Path(__file__).parent / "reference"
+sys.path.insert(0, str(REFERENCE))
+
+ROWS = (
+    "isanet_resnet50_os8_cityscapes_769x769_80k",
+    "isanet_resnet101_os8_cityscapes_769x769_80k",
+    "isanet_resnet50_os8_voc12aug_512x512_40k",
+    "isanet_resnet101_os8_voc12aug_512x512_40k",
+)
+
+
+@pytest.fixture(scope="session")
+def manifest():
+    """Published tensor names, shapes and dtypes of the four rows."""
+    return json.loads((REFERENCE / "state_manifest.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def vectors():
+    """``vectors("forward")`` opens one of the reference files."""
+    return lambda name: np.load(REFERENCE / f"{name}.npz")
+
+
+@pytest.fixture(scope="session")
+def published_model(manifest):
+    """``published_model(row)`` builds a row's network and fills it with the reference weights, in eval mode.
+
+    It calls the constructors by hand, so that a test of the network does not depend on the config system.
+    """
+    import paddle
+    import reference
+
+    from paddleisa import models
+
+    built = {}
+
+    def build(row):
+        if row not in built:
+            backbone = getattr(models, "ResNet50_vd" if "resnet50" in row else "ResNet101_vd")(output_stride=8)
+            voc = "voc" in row
+            model = models.ISANet(21 if voc else 19, backbone, align_corners=voc)
+            state = {name: paddle.to_tensor(reference.weight(name, shape)) for name, shape, _ in manifest[row]["state"]}
+            model.set_state_dict(state)
+            model.eval()
+            built.clear()  # one model in memory at a time
+            built[row] = model
+        built[row].eval()
+        return built[row]
+
+    return build
