@@ -1,0 +1,131 @@
+"""What a catalogue may hold, as pydantic models: everything is checked before anything is used.
+
+``pretrained/README.md`` explains the keys to people who write a catalogue of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _http(url: str) -> str:
+    if not url.startswith(("https://", "http://")) or any(c.isspace() for c in url) or not url.split("://", 1)[1]:
+        raise ValueError("is not an http or https address")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_http)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=120)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Score = Annotated[float, Field(ge=0, le=100)]
+Positive = Annotated[int, Field(gt=0)]
+Size = tuple[Positive, Positive]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
+
+
+class WeightsFile(_Part):
+    """A file of weights on a server, and what is known of it.
+
+    ``sha256`` and ``size`` (bytes) describe the whole file; ``sha256_prefix`` is the beginning of its hash where a
+    publisher gives no more. Each of the three must come with ``origin``, a sentence that says who found it out.
+    """
+
+    url: Url
+    format: Literal["pdparams", "safetensors", "pth"] = "pdparams"
+    sha256: Sha256 | None = None
+    sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{6,63}$")] | None = None
+    size: Positive | None = None
+    origin: Annotated[str, Field(min_length=10)] | None = None
+
+    @model_validator(mode="after")
+    def _known_from_somewhere(self) -> WeightsFile:
+        if self.origin is None and (self.sha256 or self.sha256_prefix or self.size):
+            raise ValueError("a hash or size needs 'origin', a sentence that says where it comes from")
+        if self.sha256 and self.sha256_prefix and not self.sha256.startswith(self.sha256_prefix):
+            raise ValueError("sha256 does not begin with sha256_prefix")
+        return self
+
+
+class State(_Part):
+    """The tensors of a weights file: a manifest beside the catalogue, its number of lines and its sha256."""
+
+    manifest: Annotated[str, Field(pattern=r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+/-]*$")]
+    tensors: Positive
+    sha256: Sha256
+    origin: Annotated[str, Field(min_length=10)]
+
+
+class Scores(_Part):
+    """mIoU in per cent as published. ``ms_flip`` is multi-scale and flip under the family's own protocol; PaddleSeg's
+    rows have two instead, of the code of 2021 and of 2023.
+    """
+
+    single: Score
+    flip: Score | None = None
+    ms_flip: Score | None = None
+    ms_flip_published: Score | None = None
+    ms_flip_corrected: Score | None = None
+
+
+class Preprocessing(_Part):
+    """Normalisation of 0..255 values: channel order, mean and standard deviation."""
+
+    color: Literal["RGB", "BGR"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class Evaluation(_Part):
+    """How the scores were measured. Sizes are (width, height); ``image_size`` bounds a resize that keeps the ratio."""
+
+    mode: Literal["whole", "slide"] = "whole"
+    crop_size: Size | None = None
+    stride: Size | None = None
+    align_corners: bool = False
+    image_size: Size | None = None
+    ms_ratios: tuple[float, ...] | None = None
+
+    @model_validator(mode="after")
+    def _slide_is_complete(self) -> Evaluation:
+        if (self.mode == "slide") != (self.crop_size is not None and self.stride is not None):
+            raise ValueError("crop_size and stride belong to mode slide, and it needs both")
+        return self
+
+
+class Row(_Part):
+    """One published model. ``crop_size`` is that of training, (width, height); ``parameters`` counts as
+    ``Layer.parameters()`` does, batch-norm statistics included; ``total_batch`` is over all devices.
+    """
+
+    config: Name
+    backbone: str
+    dataset: str
+    crop_size: Size
+    iterations: Positive
+    total_batch: Positive
+    num_classes: Positive
+    parameters: Positive | None = None
+    scores: Scores
+    weights: WeightsFile
+    log: Url | None = None
+    visualdl: Url | None = None
+    state: State | None = None
+    preprocessing: Preprocessing | None = None
+    evaluation: Evaluation | None = None
+    training_memory_gb: Annotated[float, Field(gt=0)] | None = None
+
+
+class CatalogueFile(_Part):
+    """A catalogue file. ``defaults`` holds keys of a row that every row shares; a row's own keys win."""
+
+    version: Literal[1]
+    family: Name
+    about: str
+    source: Url | None = None
+    scores_origin: Annotated[str, Field(min_length=10)]
+    models: Annotated[dict[Name, Row], Field(min_length=1)]
