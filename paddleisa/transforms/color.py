@@ -1,0 +1,124 @@
+"""Transforms of the image's values: normalisation, colour distortion, blur. Labels are untouched."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from paddleisa.errors import ConfigError
+from paddleisa.registry import TRANSFORMS
+from paddleisa.transforms import enhance
+from paddleisa.transforms.flip import Probability
+
+HALF = (0.5, 0.5, 0.5)
+
+
+@TRANSFORMS.register
+class Normalize:
+    """(image / 255 - mean) / std, per channel; float32.
+
+    Args:
+        mean: of the red, green and blue channel, in 0..1.
+        std: of the same, above 0.
+    """
+
+    def __init__(self, mean: tuple[float, float, float] = HALF, std: tuple[float, float, float] = HALF):
+        if not all(s > 0 for s in std):
+            raise ConfigError(f"std {list(std)} holds a value that is not positive", fix="Give three values above 0")
+        self.mean, self.std = tuple(mean), tuple(std)
+        self._table = self._normalized(np.arange(256, dtype=np.float32)[None].repeat(3, 0))
+
+    def __call__(self, sample: dict) -> dict:
+        planes = cv2.split(sample["img"])
+        if sample["img"].dtype == np.uint8:
+            out = np.empty((3, *sample["img"].shape[:2]), np.float32)
+            for plane, table, target in zip(planes, self._table, out, strict=True):
+                cv2.LUT(plane, table, dst=target)
+        else:
+            out = self._normalized(np.stack(planes).astype(np.float32, copy=False))
+        # Channels first in memory, seen as (H, W, 3): the final change of layout costs nothing.
+        sample["img"] = out.transpose(1, 2, 0)
+        return sample
+
+    def _normalized(self, planes: np.ndarray) -> np.ndarray:
+        """Float32 (3, ...) planes, changed in place and returned.
+
+        The original's order of operations, each in double precision and rounded to float32: equal to the bit.
+        """
+        planes /= np.float32(255)
+        for plane, mean, std in zip(planes, self.mean, self.std, strict=True):
+            np.subtract(plane, mean, out=plane, dtype=np.float64, casting="same_kind")
+            np.divide(plane, std, out=plane, dtype=np.float64, casting="same_kind")
+        return planes
+
+
+@TRANSFORMS.register
+class RandomDistort:
+    """Change brightness, contrast, saturation and hue at random, in random order, each with its own probability.
+
+    Works on uint8, like the original: fractions (of an interpolated image, of the padding's 127.5) are cut off first,
+    even when none of the four takes place. Factors have the meaning of Pillow's ``ImageEnhance``.
+
+    Args:
+        brightness_range: the factor is uniform in 1 +- this.
+        brightness_prob: probability of a change of brightness.
+        contrast_range: as for brightness.
+        contrast_prob: as for brightness.
+        saturation_range: as for brightness.
+        saturation_prob: as for brightness.
+        hue_range: what is added to the H channel (0..255, wrapping around) is uniform in +- this.
+        hue_prob: as for brightness.
+    """
+
+    def __init__(
+        self,
+        brightness_range: Annotated[float, Field(ge=0)] = 0.5,
+        brightness_prob: Probability = 0.5,
+        contrast_range: Annotated[float, Field(ge=0)] = 0.5,
+        contrast_prob: Probability = 0.5,
+        saturation_range: Annotated[float, Field(ge=0)] = 0.5,
+        saturation_prob: Probability = 0.5,
+        hue_range: Annotated[float, Field(ge=0, le=255)] = 18,
+        hue_prob: Probability = 0.5,
+    ):
+        self._operations = (
+            (enhance.brightness, 1, brightness_range, brightness_prob),
+            (enhance.contrast, 1, contrast_range, contrast_prob),
+            (enhance.saturation, 1, saturation_range, saturation_prob),
+            (enhance.hue, 0, hue_range, hue_prob),
+        )
+
+    def __call__(self, sample: dict) -> dict:
+        rng = sample["rng"]
+        img = np.ascontiguousarray(sample["img"].astype(np.uint8, copy=False))
+        for number in rng.permutation(len(self._operations)):
+            operation, centre, spread, prob = self._operations[number]
+            if rng.random() < prob:
+                img = operation(img, float(rng.uniform(centre - spread, centre + spread)))
+        sample["img"] = img
+        return sample
+
+
+@TRANSFORMS.register
+class RandomBlur:
+    """Blur with a Gaussian of 3, 5, 7 or 9 pixels.
+
+    As in the original, the chance is one in ``int(1 / prob)`` and the widths have chances 1, 2, 2 and 2 in 7.
+
+    Args:
+        prob: probability of a blur.
+    """
+
+    def __init__(self, prob: Probability = 0.1):
+        self.prob = prob
+
+    def __call__(self, sample: dict) -> dict:
+        rng = sample["rng"]
+        if self.prob > 0 and rng.integers(int(1 / self.prob)) == 0:
+            width = int(rng.integers(3, 10)) // 2 * 2 + 1
+            img = sample["img"].astype(np.float32, copy=False)
+            sample["img"] = cv2.GaussianBlur(img, (width, width), 0)
+        return sample

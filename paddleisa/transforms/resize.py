@@ -1,0 +1,213 @@
+"""Resizing: the image by interpolation, labels by nearest neighbour.
+
+Sizes, rounding and defaults are those of PaddleSeg 2.8 (``paddleseg/transforms/transforms.py``). Images are resized
+as float32, as there: on uint8 OpenCV would round every pixel to a whole number.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from paddleisa.errors import ConfigError
+from paddleisa.registry import TRANSFORMS
+
+PositiveInt = Annotated[int, Field(gt=0)]
+Interpolation = Literal["NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4", "RANDOM"]
+
+_FLAGS = {
+    "NEAREST": cv2.INTER_NEAREST,
+    "LINEAR": cv2.INTER_LINEAR,
+    "CUBIC": cv2.INTER_CUBIC,
+    "AREA": cv2.INTER_AREA,
+    "LANCZOS4": cv2.INTER_LANCZOS4,
+}
+
+
+def resize_sample(sample: dict, size: tuple[int, int], interp: str = "LINEAR") -> dict:
+    """Resize the image and the label-like fields of ``sample`` to ``size`` (width, height), and remember the old size.
+
+    A side never becomes shorter than one pixel. Nothing is computed when the size is right already.
+    """
+    img = sample["img"]
+    h, w = img.shape[:2]
+    sample.setdefault("trans_info", []).append(("resize", (h, w)))
+    size = (max(1, int(size[0])), max(1, int(size[1])))
+    if size == (w, h):
+        return sample
+    sample["img"] = cv2.resize(img.astype(np.float32, copy=False), size, interpolation=_FLAGS[interp])
+    for key in sample.get("gt_fields", []):
+        sample[key] = cv2.resize(sample[key], size, interpolation=cv2.INTER_NEAREST)
+    return sample
+
+
+def scaled_size(img: np.ndarray, scale: float) -> tuple[int, int]:
+    """(width, height) of ``img`` times ``scale``, each rounded half to even, as Python's ``round`` does."""
+    return round(img.shape[1] * scale), round(img.shape[0] * scale)
+
+
+@TRANSFORMS.register
+class Resize:
+    """Resize to a fixed size.
+
+    Args:
+        target_size: (width, height) in pixels.
+        interp: interpolation of the image; RANDOM draws one of the five for each image.
+        keep_ratio: keep the image's proportions: the largest size whose longer side fits the longer and whose shorter
+            side fits the shorter number of ``target_size``, whichever is width or height.
+        size_divisor: round width and height up to multiples of this.
+    """
+
+    def __init__(
+        self,
+        target_size: tuple[PositiveInt, PositiveInt] = (512, 512),
+        interp: Interpolation = "LINEAR",
+        keep_ratio: bool = False,
+        size_divisor: PositiveInt | None = None,
+    ):
+        self.target_size, self.interp = tuple(target_size), interp
+        self.keep_ratio, self.size_divisor = keep_ratio, size_divisor
+
+    def __call__(self, sample: dict) -> dict:
+        interp = self.interp
+        if interp == "RANDOM":
+            interp = list(_FLAGS)[sample["rng"].integers(len(_FLAGS))]
+        size = self.target_size
+        if self.keep_ratio:
+            sides = sample["img"].shape[:2]
+            size = scaled_size(sample["img"], min(max(size) / max(sides), min(size) / min(sides)))
+        if self.size_divisor:
+            size = tuple(math.ceil(side / self.size_divisor) * self.size_divisor for side in size)
+        return resize_sample(sample, size, interp)
+
+
+@TRANSFORMS.register
+class ResizeByLong:
+    """Resize so that the longer side is ``long_size`` pixels, keeping the proportions.
+
+    Args:
+        long_size: length of the longer side.
+    """
+
+    def __init__(self, long_size: PositiveInt):
+        self.long_size = long_size
+
+    def __call__(self, sample: dict) -> dict:
+        img = sample["img"]
+        return resize_sample(sample, scaled_size(img, self.long_size / max(img.shape[:2])))
+
+
+@TRANSFORMS.register
+class ResizeByShort:
+    """Resize so that the shorter side is ``short_size`` pixels, keeping the proportions.
+
+    Args:
+        short_size: length of the shorter side.
+        max_size: when the longer side would exceed this, it becomes this instead; -1 or None for no limit.
+    """
+
+    def __init__(self, short_size: PositiveInt, max_size: PositiveInt | Literal[-1] | None = None):
+        self.short_size = short_size
+        self.max_size = None if max_size == -1 else max_size
+        if self.max_size is not None and self.max_size < short_size:
+            raise ConfigError(f"max_size {max_size} is smaller than short_size {short_size}", fix="Swap or change them")
+
+    def __call__(self, sample: dict) -> dict:
+        img = sample["img"]
+        scale = self.short_size / min(img.shape[:2])
+        if self.max_size is not None and round(scale * max(img.shape[:2])) > self.max_size:
+            scale = self.max_size / max(img.shape[:2])
+        return resize_sample(sample, scaled_size(img, scale))
+
+
+@TRANSFORMS.register
+class LimitLong:
+    """Bring the longer side into a range, keeping the proportions; images already inside it keep their pixels.
+
+    Args:
+        max_long: a longer side above this is resized to this; None for no upper limit.
+        min_long: a longer side below this is resized to this; None for no lower limit.
+    """
+
+    def __init__(self, max_long: PositiveInt | None = None, min_long: PositiveInt | None = None):
+        if max_long is not None and min_long is not None and min_long > max_long:
+            raise ConfigError(f"min_long {min_long} is larger than max_long {max_long}", fix="Swap or change them")
+        self.max_long, self.min_long = max_long, min_long
+
+    def __call__(self, sample: dict) -> dict:
+        img = sample["img"]
+        long = max(img.shape[:2])
+        target = long
+        if self.max_long is not None and long > self.max_long:
+            target = self.max_long
+        elif self.min_long is not None and long < self.min_long:
+            target = self.min_long
+        return resize_sample(sample, scaled_size(img, target / long))
+
+
+@TRANSFORMS.register
+class ResizeRangeScaling:
+    """Resize the longer side to a length drawn uniformly from a range, keeping the proportions.
+
+    Args:
+        min_value: shortest length of the longer side.
+        max_value: longest.
+    """
+
+    def __init__(self, min_value: PositiveInt = 400, max_value: PositiveInt = 600):
+        if min_value > max_value:
+            raise ConfigError(f"min_value {min_value} is larger than max_value {max_value}", fix="Swap or change them")
+        self.min_value, self.max_value = min_value, max_value
+
+    def __call__(self, sample: dict) -> dict:
+        img = sample["img"]
+        long = int(sample["rng"].uniform(self.min_value, self.max_value) + 0.5)
+        return resize_sample(sample, scaled_size(img, long / max(img.shape[:2])))
+
+
+@TRANSFORMS.register
+class ResizeStepScaling:
+    """Scale by a factor drawn from evenly spaced ones, each as likely: 0.5, 0.75, ... 2.0 in the published configs.
+
+    Args:
+        min_scale_factor: smallest factor.
+        max_scale_factor: largest factor.
+        scale_step_size: distance of neighbouring factors; when it does not divide the range, the factors are spread
+            evenly from the smallest to the largest. 0 draws any factor of the range.
+    """
+
+    def __init__(
+        self,
+        min_scale_factor: Annotated[float, Field(gt=0)] = 0.75,
+        max_scale_factor: Annotated[float, Field(gt=0)] = 1.25,
+        scale_step_size: Annotated[float, Field(ge=0)] = 0.25,
+    ):
+        if min_scale_factor > max_scale_factor:
+            raise ConfigError(
+                f"min_scale_factor {min_scale_factor} is larger than max_scale_factor {max_scale_factor}",
+                fix="Swap or change them",
+            )
+        self.min_scale_factor, self.max_scale_factor = min_scale_factor, max_scale_factor
+        self.scale_step_size = scale_step_size
+
+    def factors(self) -> np.ndarray:
+        """The factors to draw from, smallest first; only for a step size above 0."""
+        # The small term keeps the last step where (max - min) / step is a whole number up to float rounding.
+        steps = int((self.max_scale_factor - self.min_scale_factor) / self.scale_step_size + 1 + 1e-9)
+        return np.linspace(self.min_scale_factor, self.max_scale_factor, steps)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One factor; draws nothing when there is only one."""
+        if self.min_scale_factor == self.max_scale_factor:
+            return self.min_scale_factor
+        if self.scale_step_size == 0:
+            return float(rng.uniform(self.min_scale_factor, self.max_scale_factor))
+        factors = self.factors()
+        return float(factors[rng.integers(len(factors))])
+
+    def __call__(self, sample: dict) -> dict:
+        return resize_sample(sample, scaled_size(sample["img"], self.draw(sample["rng"])))
