@@ -68,6 +68,25 @@ def _amd_with_avx2() -> bool:
     return "AuthenticAMD" in text and " avx2" in text
 
 
+def load_paddle() -> None:
+    """Import paddle without the lines it prints at every import that tell a user of this package nothing.
+
+    They warn of the thread count that :func:`prepare` has set on purpose, and of a compiler cache for C++ extensions.
+    Whatever else is printed while importing still reaches stderr.
+    """
+    import contextlib
+    import importlib
+    import io
+    import warnings
+
+    warnings.filterwarnings("ignore", message="No ccache found")
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        importlib.import_module("paddle")
+    lines = said.getvalue().splitlines(keepends=True)
+    sys.stderr.writelines(line for line in lines if "OMP_NUM_THREADS" not in line)
+
+
 def set_device(name: str | None = None) -> str:
     """Choose Paddle's device: ``cpu``, ``gpu``, ``gpu:N``; None takes the GPU when paddle was built for one and sees it.
 

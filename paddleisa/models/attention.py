@@ -115,10 +115,13 @@ def interlace(x, window: tuple[int, int], long_range, short_range):
         (N, C, H, W).
     """
     height, width = x.shape[2], x.shape[3]
-    top, bottom = _centred_padding(height, window[0])
-    left, right = _centred_padding(width, window[1])
-    # All 8 numbers, not the 4 of height and width: the 4-element form exports to ONNX with a garbage constant.
-    x = F.pad(x, [0, 0, 0, 0, top, bottom, left, right])
+    ph, pw = window
+    top, bottom = _centred_padding(height, ph)
+    left, right = _centred_padding(width, pw)
+    # Pad by the most that any size needs, then cut to what this one needs. In a static graph the sizes are tensors:
+    # Pad takes none on Paddle 3, and exports to ONNX with a garbage constant, whereas slicing by tensors is exact.
+    x = F.pad(x, [0, 0, 0, 0, ph // 2, ph // 2, pw // 2, pw // 2])
+    x = x[:, :, ph // 2 - top : ph // 2 + height + bottom, pw // 2 - left : pw // 2 + width + right]
     x = long_range(x, LongRange(window))
     x = short_range(x, ShortRange(window))
     return x[:, :, top : top + height, left : left + width]

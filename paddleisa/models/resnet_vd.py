@@ -29,7 +29,7 @@ class _Shortcut(ConvBNReLU):
     def forward(self, x):
         if self._stride > 1:
             x = F.avg_pool2d(x, self._stride, self._stride, ceil_mode=True)
-        return super().forward(x)
+        return self._batch_norm(self._conv(x))  # no super() here: Paddle's to_static cannot translate it
 
 
 class BasicBlock(nn.Layer):

@@ -1,0 +1,115 @@
+"""Scores of a segmentation, all computed from one confusion matrix (original file paddleseg/utils/metrics.py).
+
+``matrix[i, j]`` counts the pixels of true class i that were predicted as class j.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from paddleisa.errors import DataError
+
+Protocol = Literal["published", "corrected"]
+# IoU of a class that neither occurs nor is predicted: 0 until 2022 in the original, 1 since.
+ABSENT_IOU: dict[str, float] = {"published": 0.0, "corrected": 1.0}
+
+
+class ConfusionMatrix:
+    """Counts of (true class, predicted class), summed over images.
+
+    Args:
+        num_classes: number of classes K; predictions lie in 0..K-1.
+        ignore_index: label value that is not counted.
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int = 255):
+        self.num_classes, self.ignore_index = num_classes, ignore_index
+        self.matrix = np.zeros((num_classes, num_classes), np.int64)
+
+    def add(self, prediction: np.ndarray, label: np.ndarray, where: object = None) -> None:
+        """Count one image or batch; both arrays have one shape and hold class ids.
+
+        Raises:
+            DataError: the shapes differ, or a label is neither a class nor ``ignore_index``.
+        """
+        self.matrix += confusion(prediction, label, self.num_classes, self.ignore_index, where)
+
+    def scores(self, protocol: Protocol = "corrected") -> Scores:
+        """The scores of everything counted so far."""
+        return Scores.of(self.matrix, protocol)
+
+
+def confusion(prediction: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int = 255,
+              where: object = None) -> np.ndarray:
+    """(K, K) int64 counts of one image or batch, by one bincount over ``label * stride + prediction``."""
+    if prediction.shape != label.shape:
+        raise DataError(f"the prediction's shape {prediction.shape} differs from the label's {label.shape}", where=where)
+    # Every label is counted, also the ignored and the wrong ones: one pass, and the wrong ones are then seen.
+    stride = 1 << (num_classes - 1).bit_length()
+    values = max(256, int(ignore_index) + 1)
+    codes = label.astype(np.int32) * stride + prediction
+    counts = np.bincount(codes.ravel(), minlength=values * stride).reshape(-1, stride)[:, :num_classes]
+    strange = np.flatnonzero(counts[num_classes:].sum(axis=1)) + num_classes
+    strange = strange[strange != ignore_index]
+    if strange.size:
+        raise DataError(
+            f"the label holds the values {strange[:8].tolist()}, but there are {num_classes} classes and "
+            f"{ignore_index} is ignored", where=where,
+            fix="Run `paddleisa prepare check --config CONFIG` to see what is wrong with the labels",
+        )
+    matrix = counts[:num_classes].astype(np.int64)
+    if 0 <= ignore_index < num_classes:
+        matrix[ignore_index] = 0
+    return matrix
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = 0.0) -> np.ndarray:
+    result = np.full(numerator.shape, otherwise, np.float64)
+    return np.divide(numerator, denominator, out=result, where=denominator > 0)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores in 0..1 (kappa in -1..1); per-class arrays have shape (K,).
+
+    ``precision`` and ``recall`` of a class without predicted or true pixels are 0, ``dice`` likewise; what an absent
+    class does to ``iou`` depends on the protocol (FACTS of the original: 0 in 2021, 1 since 2022).
+    """
+
+    miou: float
+    accuracy: float
+    kappa: float
+    mdice: float
+    class_iou: np.ndarray
+    class_dice: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    pixels: int
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, protocol: Protocol = "corrected") -> Scores:
+        """Scores of a (K, K) confusion matrix; all zero when it is empty, but for absent classes' IoU."""
+        matrix = matrix.astype(np.float64)
+        hit, true, predicted, total = np.diag(matrix), matrix.sum(1), matrix.sum(0), matrix.sum()
+        iou = _ratio(hit, true + predicted - hit, ABSENT_IOU[protocol])
+        dice = _ratio(2 * hit, true + predicted)
+        accuracy = float(hit.sum() / total) if total else 0.0
+        chance = float((true * predicted).sum() / total**2) if total else 0.0
+        return cls(
+            miou=float(iou.mean()),
+            accuracy=accuracy,
+            kappa=(accuracy - chance) / (1 - chance) if chance < 1 else 0.0,
+            mdice=float(dice.mean()),
+            class_iou=iou,
+            class_dice=dice,
+            precision=_ratio(hit, predicted),
+            recall=_ratio(hit, true),
+            pixels=int(total),
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain numbers and lists, for JSON."""
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
