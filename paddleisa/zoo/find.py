@@ -1,0 +1,99 @@
+"""From a model's name to its files on this machine, downloaded where they are missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paddleisa.environment import home
+from paddleisa.errors import ConfigError, UsageError
+from paddleisa.zoo.catalog import Catalogue, Entry, load_catalogue
+from paddleisa.zoo.download import MAX_SIZE, fetch
+from paddleisa.zoo.manifest import byte_count
+from paddleisa.zoo.trainlog import read_train_log
+from paddleisa.zoo.transfer import Policy
+
+_LOG_LIMIT = 256 << 20
+
+
+def find_weights(
+    name: str,
+    *,
+    catalogue: Catalogue | None = None,
+    offline: bool = False,
+    quiet: bool = False,
+    policy: Policy | None = None,
+) -> Path:
+    """The weights of a catalogued model: from a ``pretrained`` folder, else from the cache, else downloaded.
+
+    Raises UsageError for an unknown name, DownloadError when the weights are not here and cannot be fetched.
+    """
+    local = local_weights(name)
+    if local is not None:
+        return local
+    entry = (catalogue or load_catalogue()).get(name)
+    return download_weights(entry, offline=offline, quiet=quiet, policy=policy)
+
+
+def local_weights(name: str) -> Path | None:
+    """The file that a user put into ``pretrained`` of the working folder or of the package, or None.
+
+    Looked for: ``NAME/model.pdparams``, ``NAME/model.safetensors``, ``NAME.pdparams``, ``NAME.safetensors``. Such a file
+    is taken as it is; ``paddleisa zoo verify NAME`` says whether it is the published one.
+    """
+    from paddleisa.resources import pretrained_dir
+
+    for folder in (Path("pretrained"), Path(pretrained_dir())):
+        for pattern in ("{}/model.pdparams", "{}/model.safetensors", "{}.pdparams", "{}.safetensors"):
+            if (path := folder / pattern.format(name)).is_file():
+                return path
+    return None
+
+
+def cached_weights(entry: Entry) -> Path:
+    """Where a download of the entry's weights lies or will lie: ``PADDLEISA_HOME/weights/NAME/FILE``."""
+    return home() / "weights" / entry.name / urlsplit(entry.row.weights.url).path.rpartition("/")[2]
+
+
+def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
+    """The entry's published weights in the cache, downloaded unless they are there.
+
+    The file must be readable as a state dict before it takes its final name. A ``.pth`` is not read here: its hash
+    prefix is held against the publisher's, and conversion reads it safely. Raises DownloadError.
+    """
+    weights, path = entry.row.weights, cached_weights(entry)
+    if weights.format == "pth":
+        check = None
+        if not (weights.sha256 or weights.sha256_prefix):
+            raise ConfigError("a .pth needs its sha256, or the first digits of it", where=entry.where)
+    else:
+        from paddleisa.weights import read_weights as check
+    tensors = entry.manifest()
+    return fetch(
+        weights.url,
+        path.parent,
+        sha256=weights.sha256,
+        sha256_prefix=weights.sha256_prefix,
+        size=weights.size,
+        # The values, as much again for what a format adds, and some for the smallest of models.
+        max_size=MAX_SIZE if tensors is None else 2 * byte_count(tensors.values()) + (64 << 20),
+        check=check,
+        offline=offline,
+        quiet=quiet,
+        policy=policy,
+    )
+
+
+def download_log(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
+    """The entry's published training log in the cache. Raises UsageError where none is published, DownloadError."""
+    if entry.row.log is None:
+        raise UsageError(f"{entry.name} has no training log in the catalogue", where=entry.where)
+    return fetch(
+        entry.row.log,
+        home() / "logs" / entry.name,
+        max_size=_LOG_LIMIT,
+        check=read_train_log,
+        offline=offline,
+        quiet=quiet,
+        policy=policy,
+    )
