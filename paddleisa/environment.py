@@ -103,8 +103,11 @@ def set_device(name: str | None = None) -> str:
         raise UsageError(f"there is no device {name!r}", where="--device", fix="Write cpu, gpu or gpu:N")
     if kind == "gpu" and (not gpus or (number and int(number) >= gpus)):
         built = "sees" if paddle.is_compiled_with_cuda() else "is a CPU build of Paddle and sees"
-        raise UsageError(f"device {name!r} is not available: this installation {built} {gpus} GPUs", where="--device",
-                         fix="Use --device cpu, or install paddlepaddle-gpu")
+        raise UsageError(
+            f"device {name!r} is not available: this installation {built} {gpus} GPUs",
+            where="--device",
+            fix="Use --device cpu, or install paddlepaddle-gpu",
+        )
     return paddle.set_device(name)
 
 
@@ -137,4 +140,6 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )

@@ -53,16 +53,27 @@ class TestSettings:
 
     def __post_init__(self):
         if not self.scales or min(self.scales) <= 0:
-            raise UsageError(f"scales {list(self.scales)} must be positive", where="--scales", fix="Write 0.75 1.0 1.25")
+            raise UsageError(
+                f"scales {list(self.scales)} must be positive", where="--scales", fix="Write 0.75 1.0 1.25"
+            )
         if self.protocol not in ("published", "corrected"):
-            raise UsageError(f"there is no protocol {self.protocol!r}", where="--protocol",
-                             fix="Choose published (2021) or corrected (2023)")
+            raise UsageError(
+                f"there is no protocol {self.protocol!r}",
+                where="--protocol",
+                fix="Choose published (2021) or corrected (2023)",
+            )
         if (self.crop_size is None) != (self.stride is None):
-            raise UsageError("a sliding window needs both its size and its stride", where="--is_slide",
-                             fix="Give --crop_size W H and --stride W H")
+            raise UsageError(
+                "a sliding window needs both its size and its stride",
+                where="--is_slide",
+                fix="Give --crop_size W H and --stride W H",
+            )
         if self.crop_size and not all(0 < s <= c for s, c in zip(self.stride, self.crop_size, strict=True)):
-            raise UsageError(f"stride {list(self.stride)} must be positive and at most crop_size {list(self.crop_size)}, "
-                             "or pixels are left out", where="--stride")
+            raise UsageError(
+                f"stride {list(self.stride)} must be positive and at most crop_size {list(self.crop_size)}, "
+                "or pixels are left out",
+                where="--stride",
+            )
 
     @property
     def flips(self) -> list[tuple[int, ...]]:
@@ -131,8 +142,9 @@ def _run(network: Network, image: paddle.Tensor, settings: TestSettings) -> padd
     return paddle.concat([band for _, band in _slide(network, image, settings.crop_size, settings.stride)], axis=2)
 
 
-def _slide(network: Network, image: paddle.Tensor, crop_size: tuple[int, int],
-           stride: tuple[int, int]) -> Iterator[tuple[int, paddle.Tensor]]:
+def _slide(
+    network: Network, image: paddle.Tensor, crop_size: tuple[int, int], stride: tuple[int, int]
+) -> Iterator[tuple[int, paddle.Tensor]]:
     """Mean logits of overlapping windows, as bands (top row, (1, K, rows, W)) from top to bottom.
 
     A band leaves as soon as no later window reaches it, so memory holds one row of windows, whatever the image's height.

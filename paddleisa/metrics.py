@@ -42,11 +42,14 @@ class ConfusionMatrix:
         return Scores.of(self.matrix, protocol)
 
 
-def confusion(prediction: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int = 255,
-              where: object = None) -> np.ndarray:
+def confusion(
+    prediction: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int = 255, where: object = None
+) -> np.ndarray:
     """(K, K) int64 counts of one image or batch, by one bincount over ``label * stride + prediction``."""
     if prediction.shape != label.shape:
-        raise DataError(f"the prediction's shape {prediction.shape} differs from the label's {label.shape}", where=where)
+        raise DataError(
+            f"the prediction's shape {prediction.shape} differs from the label's {label.shape}", where=where
+        )
     # Every label is counted, also the ignored and the wrong ones: one pass, and the wrong ones are then seen.
     stride = 1 << (num_classes - 1).bit_length()
     values = max(256, int(ignore_index) + 1)
@@ -57,7 +60,8 @@ def confusion(prediction: np.ndarray, label: np.ndarray, num_classes: int, ignor
     if strange.size:
         raise DataError(
             f"the label holds the values {strange[:8].tolist()}, but there are {num_classes} classes and "
-            f"{ignore_index} is ignored", where=where,
+            f"{ignore_index} is ignored",
+            where=where,
             fix="Run `paddleisa prepare check --config CONFIG` to see what is wrong with the labels",
         )
     matrix = counts[:num_classes].astype(np.int64)

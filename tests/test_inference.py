@@ -96,13 +96,21 @@ def test_a_band_of_the_sliding_window_leaves_before_the_next_row_of_windows_runs
 def test_resize_is_undone_to_the_size_before_it():
     x = paddle.rand([1, 3, 20, 30])
     for protocol in ("published", "corrected"):
-        mask = predict_mask(lambda t: t, x, [("resize", (41, 59)), ("padding", (18, 27))], TestSettings(protocol=protocol))
+        mask = predict_mask(
+            lambda t: t, x, [("resize", (41, 59)), ("padding", (18, 27))], TestSettings(protocol=protocol)
+        )
         assert mask.shape == (41, 59)
 
 
 @pytest.mark.parametrize(
-    "bad", [{"scales": ()}, {"scales": (0.0,)}, {"protocol": "2021"}, {"crop_size": (8, 8)},
-            {"crop_size": (8, 8), "stride": (9, 8)}]
+    "bad",
+    [
+        {"scales": ()},
+        {"scales": (0.0,)},
+        {"protocol": "2021"},
+        {"crop_size": (8, 8)},
+        {"crop_size": (8, 8), "stride": (9, 8)},
+    ],
 )
 def test_settings_that_cannot_be_used_are_refused(bad):
     with pytest.raises(UsageError):

@@ -16,8 +16,16 @@ def scores(vectors):
 @pytest.mark.reference
 @pytest.mark.parametrize(
     ("ours", "original"),
-    [("miou", "miou"), ("accuracy", "acc"), ("kappa", "kappa"), ("mdice", "mdice"), ("class_iou", "class_iou"),
-     ("class_dice", "class_dice"), ("precision", "precision"), ("recall", "recall")],
+    [
+        ("miou", "miou"),
+        ("accuracy", "acc"),
+        ("kappa", "kappa"),
+        ("mdice", "mdice"),
+        ("class_iou", "class_iou"),
+        ("class_dice", "class_dice"),
+        ("precision", "precision"),
+        ("recall", "recall"),
+    ],
 )
 def test_score_equals_the_original(scores, ours, original):
     # rtol: the original divides some areas in float32.

@@ -29,9 +29,14 @@ class ISAHead(nn.Layer):
         enable_auxiliary_loss: whether training has the auxiliary head.
     """
 
-    def __init__(self, num_classes: PositiveInt, in_channels: tuple[PositiveInt, PositiveInt],
-                 isa_channels: PositiveInt = 256, down_factor: tuple[PositiveInt, PositiveInt] = (8, 8),
-                 enable_auxiliary_loss: bool = True):
+    def __init__(
+        self,
+        num_classes: PositiveInt,
+        in_channels: tuple[PositiveInt, PositiveInt],
+        isa_channels: PositiveInt = 256,
+        down_factor: tuple[PositiveInt, PositiveInt] = (8, 8),
+        enable_auxiliary_loss: bool = True,
+    ):
         aux_channels, channels = in_channels
         inner = channels // 4
         super().__init__()
@@ -43,8 +48,9 @@ class ISAHead(nn.Layer):
         self.down_factor, self.enable_auxiliary_loss = tuple(down_factor), enable_auxiliary_loss
         if enable_auxiliary_loss:
             hidden = aux_channels // 4
-            self.aux = nn.Sequential(ConvBNReLU(aux_channels, hidden, 3), nn.Dropout2D(0.1),
-                                     nn.Conv2D(hidden, num_classes, 1))
+            self.aux = nn.Sequential(
+                ConvBNReLU(aux_channels, hidden, 3), nn.Dropout2D(0.1), nn.Conv2D(hidden, num_classes, 1)
+            )
 
     def forward(self, features):
         """Two feature maps (N, C, H, W) -> [scores (N, classes, H, W)], in training [scores, auxiliary scores]."""
@@ -75,16 +81,26 @@ class ISANet(nn.Layer):
 
     classifier_names = ("head.cls.1", "head.aux.2")  # what depends on the number of classes
 
-    def __init__(self, num_classes: PositiveInt, backbone: Annotated[nn.Layer, BACKBONES],
-                 backbone_indices: tuple[int, int] = (2, 3), isa_channels: PositiveInt = 256,
-                 down_factor: tuple[PositiveInt, PositiveInt] = (8, 8), align_corners: bool = False,
-                 enable_auxiliary_loss: bool = True, pretrained: str | None = None):
+    def __init__(
+        self,
+        num_classes: PositiveInt,
+        backbone: Annotated[nn.Layer, BACKBONES],
+        backbone_indices: tuple[int, int] = (2, 3),
+        isa_channels: PositiveInt = 256,
+        down_factor: tuple[PositiveInt, PositiveInt] = (8, 8),
+        align_corners: bool = False,
+        enable_auxiliary_loss: bool = True,
+        pretrained: str | None = None,
+    ):
         super().__init__()
         try:
             in_channels = tuple(backbone.feat_channels[i] for i in backbone_indices)
         except IndexError:
-            raise ConfigError(f"backbone_indices {list(backbone_indices)} point outside the backbone's "
-                              f"{len(backbone.feat_channels)} feature maps", fix="Write [2, 3]") from None
+            raise ConfigError(
+                f"backbone_indices {list(backbone_indices)} point outside the backbone's "
+                f"{len(backbone.feat_channels)} feature maps",
+                fix="Write [2, 3]",
+            ) from None
         self.backbone, self.backbone_indices = backbone, tuple(backbone_indices)
         self.head = ISAHead(num_classes, in_channels, isa_channels, down_factor, enable_auxiliary_loss)
         self.num_classes, self.align_corners, self.pretrained = num_classes, align_corners, pretrained

@@ -13,8 +13,15 @@ class ConvBNReLU(nn.Layer):
     the normalisation into SyncBatchNorm afterwards (engine/train.py), so that no model has to know where it runs.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, dilation: int = 1,
-                 relu: bool = True):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 1,
+        relu: bool = True,
+    ):
         super().__init__()
         padding = dilation * (kernel_size - 1) // 2
         self._conv = nn.Conv2D(in_channels, out_channels, kernel_size, stride, padding, dilation, bias_attr=False)

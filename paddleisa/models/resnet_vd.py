@@ -81,8 +81,12 @@ class ResNet_vd(nn.Layer):
     block: type[nn.Layer]
     depths: tuple[int, int, int, int]
 
-    def __init__(self, output_stride: Literal[8, 16, 32] = 8, multi_grid: tuple[int, int, int] = (1, 1, 1),
-                 pretrained: str | None = None):
+    def __init__(
+        self,
+        output_stride: Literal[8, 16, 32] = 8,
+        multi_grid: tuple[int, int, int] = (1, 1, 1),
+        pretrained: str | None = None,
+    ):
         super().__init__()
         self.conv1_1 = ConvBNReLU(3, 32, 3, stride=2)
         self.conv1_2 = ConvBNReLU(32, 32, 3)

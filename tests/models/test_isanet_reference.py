@@ -51,9 +51,7 @@ def test_auxiliary_logits_equal_the_original(row, model, vectors):
     with paddle.no_grad():
         _, aux = model(x)
     model.eval()
-    np.testing.assert_allclose(
-        aux.numpy()[:, :, ::4, ::4], vectors("forward")[f"{row}/97x97/aux"], rtol=0, atol=ATOL
-    )
+    np.testing.assert_allclose(aux.numpy()[:, :, ::4, ::4], vectors("forward")[f"{row}/97x97/aux"], rtol=0, atol=ATOL)
 
 
 def test_a_batch_of_two_equals_the_original(row, model, vectors):
