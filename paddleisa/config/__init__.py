@@ -1,0 +1,31 @@
+"""Configs: read YAML with ``_base_``, override, check against constructors, build.
+
+    config = check(load_config("isanet_resnet50_os8_cityscapes_769x769_80k", opts=["batch_size=1"]), "val")
+    model = build_part(config, "model", MODELS)
+
+Reading imports neither paddle nor pydantic; checking imports what registers the components.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from paddleisa.config.config import Config, load_config
+from paddleisa.config.finding import shipped_configs
+
+_LAZY = {
+    "check": "paddleisa.config.checking",
+    "build_component": "paddleisa.config.components",
+    "build_part": "paddleisa.config.components",
+    "build_value": "paddleisa.config.components",
+    "ConfigProblems": "paddleisa.config.problems",
+}
+
+__all__ = ["Config", "load_config", "shipped_configs", *_LAZY]
+
+
+def __getattr__(name: str) -> object:
+    """Checking and building at their first use: they need pydantic and, for the components, paddle."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'paddleisa.config' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

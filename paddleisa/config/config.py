@@ -1,0 +1,162 @@
+"""The config object: a read-only mapping whose values know their origins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from paddleisa.config.dump import dump_tree
+from paddleisa.config.finding import find_config
+from paddleisa.config.inherit import load_tree
+from paddleisa.config.nodes import Node, Origin, Path_, dotted, graft
+from paddleisa.config.overrides import apply_flags, apply_opts
+from paddleisa.errors import ConfigError
+
+
+class Config(Mapping):
+    """A config's resolved values: ``config["model"]["backbone"]["type"]``. Two of equal content are equal.
+
+    Values are plain (dicts, lists, scalars) and copies: changing them does not change the config.
+
+    Attributes:
+        tree: the values with their origins.
+        name: the file's stem; names the run and its weights.
+        path: the file that was loaded, None for a config made in Python.
+    """
+
+    def __init__(self, tree: Node, name: str, path: Path | None = None):
+        self.tree, self.name, self.path = tree, name, path
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object], name: str = "config", source: str = "Python") -> Config:
+        """A config from a plain mapping, such as a checkpoint holds. ``source`` is every value's origin."""
+        _require_plain(values, ())
+        return cls(graft(dict(values), Origin(source)), name)
+
+    def __getitem__(self, key: str) -> object:
+        try:
+            return self.tree.value[key].plain()
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tree.value)
+
+    def __len__(self) -> int:
+        return len(self.tree.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and self._canonical() == other._canonical()
+
+    __hash__ = None  # equal by content, like a dict
+
+    def __repr__(self) -> str:
+        return f"Config({self.name!r}, {self.path and str(self.path)!r})"
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """``{"model.backbone.type": "configs/isanet/mine.yml:7", ...}`` for every leaf."""
+        return {dotted(path): str(leaf.origin) for path, leaf in self.tree.leaves()}
+
+    def origin(self, path: str) -> str:
+        """Where the value at ``path``, or the nearest thing around it that exists, was given."""
+        return str(self.tree.nearest_at(_split(path, self.tree)).origin)
+
+    def to_dict(self) -> dict:
+        """All values, as a fresh plain dict."""
+        return self.tree.plain()
+
+    def dump(self, origins: bool = True) -> str:
+        """YAML text that loads back to an equal config; with ``origins`` each value's line ends in its origin."""
+        return dump_tree(self.tree, origins)
+
+    def digest(self) -> str:
+        """SHA-256 of the values. Order, origins, and the folders that plug-ins lie in do not count."""
+        return hashlib.sha256(self._canonical().encode("ascii")).hexdigest()
+
+    def differences(self, other: Config) -> list[str]:
+        """One line for each value that ``other`` has otherwise: ``iters: 80000 -> 100 (--iters 100)``."""
+        before, after = dict(self.tree.leaves()), dict(other.tree.leaves())
+        lines = []
+        for path in [*before, *(path for path in after if path not in before)]:
+            old, new = (_shown(leaves.get(path)) for leaves in (before, after))
+            if old != new:
+                origin = f" ({after[path].origin})" if path in after else ""
+                lines.append(f"{dotted(path)}: {old} -> {new}{origin}")
+        return lines
+
+    def with_values(self, flags: Mapping[str, object] | None = None, opts: Iterable[str] = ()) -> Config:
+        """This config with values set as by command-line options; see :mod:`paddleisa.config.overrides`."""
+        return Config(apply_opts(apply_flags(self.tree, flags or {}), opts), self.name, self.path)
+
+    def _canonical(self) -> str:
+        values = self.to_dict()
+        if isinstance(values.get("plugins"), list):
+            values["plugins"] = [Path(str(file)).name for file in values["plugins"]]
+        return json.dumps(values, sort_keys=True)
+
+
+def load_config(
+    path_or_name: str | Path,
+    opts: Iterable[str] = (),
+    plugins: Iterable[str | Path] = (),
+    flags: Mapping[str, object] | None = None,
+) -> Config:
+    """Read a config with all that it inherits from, then ``flags``, then ``opts`` on top.
+
+    Only reading happens here; :func:`paddleisa.config.check` says whether the values can be built.
+
+    Args:
+        path_or_name: a YAML file (PaddleSeg's own load unchanged), or the name of a shipped config.
+        opts: ``"a.b=1"`` strings; indices reach into lists: ``"train_dataset.transforms.0.min_scale_factor=0.5"``.
+        plugins: Python files of users, added to those that the config names.
+        flags: top-level values by name, ``{"batch_size": 4}``; ``learning_rate`` sets the schedule's.
+
+    Raises:
+        ConfigError: naming file and line, or option.
+    """
+    path = find_config(path_or_name)
+    tree = apply_opts(apply_flags(load_tree(path), flags or {}), opts)
+    return Config(_with_plugins(tree, plugins), path.stem, path)
+
+
+def _with_plugins(tree: Node, plugins: Iterable[str | Path]) -> Node:
+    files = [plugins] if isinstance(plugins, str | Path) else list(plugins)
+    if not files:
+        return tree
+    added = [Node(str(Path(file).absolute()), Origin(f"--plugin {file}")) for file in files]
+    given = tree.child("plugins")
+    if given is None or given.value is None:
+        return tree.with_(("plugins",), Node(added, added[0].origin))
+    if not given.is_list:
+        raise ConfigError("plugins is not a list", where=given.origin, fix="Write plugins: [my_model.py]")
+    return tree.with_(("plugins",), replace(given, value=[*given.value, *added]))
+
+
+def _split(path: str, tree: Node) -> Path_:
+    """``a.0.b`` as keys and, where the tree has lists, indices."""
+    keys: Path_ = ()
+    for part in path.split(".") if path else ():
+        node = tree.at(keys)
+        keys = (*keys, int(part) if node is not None and node.is_list and part.isdigit() else part)
+    return keys
+
+
+def _shown(leaf: Node | None) -> str:
+    return "absent" if leaf is None else json.dumps(leaf.plain(), ensure_ascii=False)
+
+
+def _require_plain(value: object, path: Path_) -> None:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            if not isinstance(key, str):
+                raise ConfigError(f"the key {key!r} is not a string", where=dotted(path) or None)
+            _require_plain(child, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            _require_plain(child, (*path, index))
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        raise ConfigError(f"{type(value).__name__} is not plain data", where=dotted(path) or None)

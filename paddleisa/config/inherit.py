@@ -1,0 +1,113 @@
+"""``_base_``: a file and all that it inherits from, merged into one tree, with PaddleSeg's rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from paddleisa.config import compat
+from paddleisa.config.nodes import Node, shorten
+from paddleisa.config.reading import exists, kind_of, neighbours, read_file
+from paddleisa.errors import ConfigError
+
+BASE, INHERITED = "_base_", "_inherited_"
+
+
+def load_tree(path: Path) -> Node:
+    """The merged tree of ``path``: its bases in their order, then the file itself. The later value wins.
+
+    Each file is brought to today's spelling before it is merged, so that old and new files may inherit from each
+    other. Raises ConfigError for an unreadable file and for files that inherit from each other in a circle.
+    """
+    return compat.finish(_Loading().load(path, ()))
+
+
+def merge(base: Node, own: Node) -> Node:
+    """``own`` over ``base``: mappings merge key by key, anything else replaces.
+
+    ``_inherited_: False`` in a mapping drops what it would have inherited; the key itself never stays in a config.
+    """
+    if not own.is_mapping:
+        return strip(own)
+    inherits, options = _take_inherited(own)
+    old = base.value if base.is_mapping and inherits else {}
+    merged = dict(old)
+    for key, child in options.items():
+        merged[key] = merge(old[key], child) if key in old else strip(child)
+    return replace(own, value=merged)
+
+
+def strip(node: Node) -> Node:
+    """``node`` without the key ``_inherited_``, at any depth."""
+    if node.is_mapping:
+        return replace(node, value={key: strip(child) for key, child in _take_inherited(node)[1].items()})
+    return replace(node, value=[strip(child) for child in node.value]) if node.is_list else node
+
+
+def _take_inherited(node: Node) -> tuple[bool, dict[str, Node]]:
+    flag = node.value.get(INHERITED)
+    if flag is None:
+        return True, node.value
+    if not isinstance(flag.value, bool):
+        raise ConfigError(f"{INHERITED} is {kind_of(flag.value)}", where=flag.origin, fix="Write True or False")
+    return flag.value, {key: child for key, child in node.value.items() if key != INHERITED}
+
+
+class _Loading:
+    """One load: a file that several others inherit from is read once."""
+
+    def __init__(self):
+        self._done: dict[Path, Node] = {}
+
+    def load(self, path: Path, chain: tuple[Path, ...]) -> Node:
+        path = _absolute(path)
+        if path in chain:
+            circle = " -> ".join(shorten(file) for file in (*chain[chain.index(path) :], path))
+            raise ConfigError(f"inherits from itself: {circle}", where=shorten(chain[-1]), fix=f"Remove one {BASE}")
+        if path not in self._done:
+            self._done[path] = self._load(path, (*chain, path))
+        return self._done[path]
+
+    def _load(self, path: Path, chain: tuple[Path, ...]) -> Node:
+        own = read_file(path)
+        bases = _base_nodes(own)
+        own = _absolute_plugins(compat.modernise(_without(own, BASE)), path.parent)
+        merged = replace(own, value={})
+        for base in bases:
+            file = path.parent / base.value
+            if not exists(file):
+                problem = f"the {BASE} {ascii(base.value)} does not exist"
+                raise ConfigError(problem, where=base.origin, fix=neighbours(file))
+            merged = merge(merged, self.load(file, chain))
+        return merge(merged, own)
+
+
+def _base_nodes(tree: Node) -> list[Node]:
+    base = tree.value.get(BASE)
+    nodes = [] if base is None else base.value if base.is_list else [base]
+    for node in nodes:
+        if not isinstance(node.value, str) or not node.value:
+            raise ConfigError(
+                f"{BASE} is {kind_of(node.value)}", where=node.origin, fix="Give one file name or a list of file names"
+            )
+    return nodes
+
+
+def _absolute_plugins(tree: Node, folder: Path) -> Node:
+    """Plug-ins are named relative to the file that names them, which is no longer known after the merge."""
+    plugins = tree.value.get("plugins")
+    if plugins is None or not plugins.is_list:
+        return tree
+    files = [replace(n, value=str(folder / n.value)) if isinstance(n.value, str) else n for n in plugins.value]
+    return tree.with_(("plugins",), replace(plugins, value=files))
+
+
+def _without(tree: Node, key: str) -> Node:
+    return replace(tree, value={name: child for name, child in tree.value.items() if name != key})
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a circle of links
+        raise ConfigError("is not a usable file name", where=ascii(str(path))) from error

@@ -1,0 +1,45 @@
+"""Several mistakes in one config, told in one error."""
+
+from __future__ import annotations
+
+from paddleisa.config.nodes import Path_, dotted, shorten
+from paddleisa.errors import ConfigError
+
+
+class ConfigProblems(ConfigError):
+    """All that is wrong with a config.
+
+    Attributes:
+        problems: one ConfigError each, in the config's order.
+    """
+
+    def __init__(self, name: str, problems: list[ConfigError]):
+        one = problems[0]
+        if len(problems) == 1:
+            super().__init__(one.problem, where=one.where, fix=one.fix)
+        else:
+            lines = "".join(f"\n  {problem}" for problem in problems)
+            super().__init__(f"{len(problems)} problems{lines}", where=name)
+        self.problems = problems
+
+
+class Problems:
+    """Collects problems during a check."""
+
+    def __init__(self):
+        self._found: list[ConfigError] = []
+
+    def add(self, place: object, path: Path_, problem: str, fix: str | None = None) -> None:
+        """A problem with the value at ``path``, which was given at ``place``."""
+        place = shorten(place) if not path else place
+        where = f"{place}: {dotted(path)}" if path else place
+        self.append(ConfigError(problem, where=where, fix=fix))
+
+    def append(self, error: ConfigError) -> None:
+        """A problem that is an error already."""
+        self._found.append(error)
+
+    def raise_if_any(self, name: str) -> None:
+        """ConfigProblems for the config ``name`` when there is at least one."""
+        if self._found:
+            raise ConfigProblems(name, self._found)

@@ -1,0 +1,112 @@
+"""What parts of a config say about each other: numbers of classes, and losses for each output of the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from paddleisa.config.nodes import Node, Origin
+from paddleisa.config.problems import Problems
+from paddleisa.config.signature import options_of
+from paddleisa.registry import DATASETS, MODELS, Registry
+
+PARTS = ("train_dataset", "val_dataset")
+
+
+def fill(tree: Node) -> Node:
+    """``tree`` with what one part leaves to another: the model's num_classes, and a loss type for each ``coef``."""
+    return _fill_losses(_fill_classes(tree))
+
+
+def check(tree: Node, problems: Problems) -> None:
+    """Add a problem for each two parts that contradict each other. Parts that are wrong in themselves are skipped."""
+    _check_classes(tree, problems)
+    _check_losses(tree, problems)
+
+
+def _fill_classes(tree: Node) -> Node:
+    model, cls = tree.child("model"), _class_of(tree.child("model"), MODELS)
+    if cls is None or "num_classes" not in options_of(cls).known or model.at(("num_classes",)) is not None:
+        return tree
+    for part in PARTS:
+        number = _dataset_classes(tree.child(part))
+        if number is not None:
+            kind = tree.at((part, "type")).value
+            return tree.with_(("model", "num_classes"), Node(number, Origin(f"from {part} {kind}")))
+    return tree
+
+
+def _fill_losses(tree: Node) -> Node:
+    types, coef = tree.at(("loss", "types")), tree.at(("loss", "coef"))
+    if types is None or coef is None or not (types.is_list and coef.is_list) or len(types.value) != 1:
+        return tree
+    repeated = replace(types, value=types.value * max(1, len(coef.value)))
+    return tree.with_(("loss", "types"), repeated)
+
+
+def _check_classes(tree: Node, problems: Problems) -> None:
+    own = tree.at(("model", "num_classes"))
+    if own is None or not isinstance(own.value, int):
+        return
+    for part in PARTS:
+        number = _dataset_classes(tree.child(part))
+        if isinstance(number, int) and number != own.value:
+            kind = tree.at((part, "type"))
+            problems.add(
+                own.origin,
+                ("model", "num_classes"),
+                f"the model has {own.value} classes, {part} {kind.value} ({kind.origin}) has {number}",
+                "Remove num_classes from the model, and it follows the data set",
+            )
+
+
+def _check_losses(tree: Node, problems: Problems) -> None:
+    types, coef = tree.at(("loss", "types")), tree.at(("loss", "coef"))
+    if types is None or coef is None or not (types.is_list and coef.is_list):
+        return
+    if len(types.value) != len(coef.value):
+        problems.add(
+            coef.origin,
+            ("loss", "coef"),
+            f"{len(types.value)} loss types ({types.origin}) and {len(coef.value)} coefficients",
+            "Give one coefficient for each type, or one type for all",
+        )
+        return
+    outputs = _training_outputs(tree)
+    if outputs is not None and outputs != len(types.value):
+        kind = tree.at(("model", "type")).value
+        problems.add(
+            coef.origin,
+            ("loss", "coef"),
+            f"{len(types.value)} losses, but {kind} has {outputs} outputs in training",
+            "ISANet has 2 with its auxiliary head (loss.coef: [1, 0.4]) and 1 without",
+        )
+
+
+def _training_outputs(tree: Node) -> int | None:
+    """How many logit maps the model gives in training, where its options tell."""
+    cls = _class_of(tree.child("model"), MODELS)
+    option = options_of(cls).known.get("enable_auxiliary_loss") if cls is not None else None
+    if option is None:
+        return None
+    given = tree.at(("model", "enable_auxiliary_loss"))
+    value = option.default if given is None else given.value
+    return 1 + value if isinstance(value, bool) else None
+
+
+def _dataset_classes(node: Node | None) -> object:
+    """num_classes as the config gives it to the data set or, where the class has it, as the class does."""
+    cls = _class_of(node, DATASETS)
+    if cls is None:
+        return None
+    given = node.child("num_classes") if "num_classes" in options_of(cls).known else None
+    if given is not None:
+        return given.value
+    constant = getattr(cls, "num_classes", None)
+    return constant if isinstance(constant, int) else None
+
+
+def _class_of(node: Node | None, table: Registry) -> type | None:
+    kind = node.child("type") if node is not None and node.is_mapping else None
+    if kind is None or not isinstance(kind.value, str) or kind.value not in table:
+        return None
+    return table.get(kind.value)

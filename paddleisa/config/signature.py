@@ -1,0 +1,102 @@
+"""What a constructor accepts, read from its annotations: the only schema that components have."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+import types
+import typing
+from functools import cache
+
+from paddleisa.registry import Registry
+
+UNKNOWN = inspect.Parameter.empty  # stands for an annotation that is not there or cannot be resolved
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One constructor argument: its name, resolved annotation (or UNKNOWN), and default (or UNKNOWN)."""
+
+    name: str
+    annotation: object
+    default: object
+
+    @property
+    def required(self) -> bool:
+        return self.default is UNKNOWN
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """All arguments of a class, and whether it takes any others (``**kwargs``) as well."""
+
+    known: dict[str, Option]
+    open: bool
+
+
+@cache
+def options_of(cls: type) -> Options:
+    """The options that a config may give to ``cls``: a component, a dataclass, or a pydantic model."""
+    try:
+        parameters = list(inspect.signature(cls).parameters.values())
+    except (TypeError, ValueError):  # a class of C code
+        return Options({}, True)
+    names = getattr(inspect.unwrap(cls.__init__), "__globals__", {})
+    if is_section(cls):
+        names = vars(sys.modules[cls.__module__])
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    known = {p.name: Option(p.name, _resolve(p.annotation, names), p.default) for p in named}
+    return Options(known, any(p.kind is p.VAR_KEYWORD for p in parameters))
+
+
+def _resolve(annotation: object, names: dict[str, object]) -> object:
+    """One annotation with its strings looked up; each alone, so that one bad name does not spoil the others."""
+    if annotation is UNKNOWN:
+        return UNKNOWN
+    holder = types.SimpleNamespace(__annotations__={"value": annotation})
+    try:
+        return typing.get_type_hints(holder, globalns=names, localns={}, include_extras=True)["value"]
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        return UNKNOWN
+
+
+def is_section(annotation: object) -> bool:
+    """Whether values are mappings with fixed keys and no ``type``: a dataclass or a pydantic model."""
+    is_class = isinstance(annotation, type)
+    return is_class and (dataclasses.is_dataclass(annotation) or hasattr(annotation, "model_fields"))
+
+
+def table_of(annotation: object) -> Registry | None:
+    """The table of ``Annotated[object, BACKBONES]``, None for other annotations."""
+    return next((m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Registry)), None)
+
+
+def bare(annotation: object) -> object:
+    """``Annotated[X, ...]`` -> ``X``."""
+    return annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
+
+
+def is_union(annotation: object) -> bool:
+    """Whether ``annotation`` is ``X | Y`` in either of Python's spellings."""
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def is_structured(annotation: object) -> bool:
+    """Whether a component or a section occurs anywhere inside: then we walk, otherwise pydantic judges the value."""
+    if table_of(annotation) is not None or is_section(bare(annotation)):
+        return True
+    inner = bare(annotation)
+    return typing.get_origin(inner) is not typing.Literal and any(is_structured(a) for a in typing.get_args(inner))
+
+
+def branch_for(annotation: object, value: object) -> object:
+    """The member of a union that a value of this shape (dict, list or scalar) is meant for."""
+    members = [a for a in typing.get_args(annotation) if a is not type(None)]
+    shape = dict if isinstance(value, dict) else list if isinstance(value, list) else object
+    for member in members:
+        kind = typing.get_origin(bare(member))
+        takes = dict if table_of(member) or is_section(bare(member)) or kind is dict else kind
+        if (list if takes is tuple else takes) is shape:
+            return member
+    return next((m for m in members if not is_structured(m)), members[0])

@@ -1,0 +1,144 @@
+"""One plain value against one annotation: pydantic judges, the words are ours."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+
+import annotated_types
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+
+from paddleisa.config.reading import Loader, kind_of
+from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
+from paddleisa.errors import nearest
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    dict: "a mapping",
+    list: "a list",
+    tuple: "a list",
+}
+
+
+class BadValue(Exception):
+    """A value that does not fit; holds the problem and, where we know it, the fix."""
+
+    def __init__(self, problem: str, fix: str | None):
+        super().__init__(problem)
+        self.problem, self.fix = problem, fix
+
+
+def coerce(value: object, annotation: object) -> object:
+    """``value`` as its constructor wants it: a list becomes a tuple, an int a float, nothing else changes its type.
+
+    Strict: ``"8"`` and ``8.0`` are no int, ``True`` is no number. Raises BadValue.
+    """
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return value
+    try:
+        return adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        own = [e["msg"].removeprefix("Value error, ") for e in error.errors() if e["type"] == "value_error"]
+        problem = own[0] if own else f"must be {describe(annotation)}, not {kind_of(value) if value != {} else '{}'}"
+        raise BadValue(problem, _advice(value, annotation, adapter)) from error
+
+
+def normalise(value: object, annotation: object) -> object:
+    """``value`` checked as by :func:`coerce`, but plain: what the resolved config shows (1 for a float as 1.0)."""
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return value
+    return adapter.dump_python(coerce(value, annotation), mode="json", exclude_unset=True, warnings=False)
+
+
+def describe(annotation: object) -> str:
+    """What a config may write for ``annotation``: ``a list of 2 values, each a whole number greater than 0``."""
+    limits = " and ".join(_limits(annotation))
+    text = _describe_bare(bare(annotation), table_of(annotation))
+    return f"{text} {limits}" if limits else text
+
+
+def _describe_bare(annotation: object, table: object) -> str:
+    if table is not None:
+        return f"a {table.kind} (a mapping with `type`)"
+    if is_union(annotation):
+        parts = [describe(a) for a in typing.get_args(annotation)]
+        return " or ".join(sorted(parts, key=lambda part: part == "null"))
+    kind, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if kind is typing.Literal:
+        return "one of " + ", ".join(str(a) for a in args) if len(args) > 1 else repr(args[0])
+    if kind is tuple and args and args[-1] is not Ellipsis:
+        each = {describe(a) for a in args}
+        return (
+            f"a list of {len(args)} values, each {each.pop()}"
+            if len(each) == 1
+            else (f"a list of {', then '.join(describe(a) for a in args)}")
+        )
+    if kind in (list, tuple) and args:
+        return f"a list, each item {describe(args[0])}"
+    if is_section(annotation):
+        return f"a mapping with {', '.join(options_of(annotation).known)}"
+    return _WORDS.get(kind or annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def _limits(annotation: object) -> list[str]:
+    found = []
+    for item in getattr(annotation, "__metadata__", ()):
+        for limit in getattr(item, "metadata", [item]):
+            for name, words in (
+                ("gt", "greater than"),
+                ("ge", "at least"),
+                ("lt", "less than"),
+                ("le", "at most"),
+                ("multiple_of", "divisible by"),
+            ):
+                if isinstance(limit, annotated_types.BaseMetadata) and getattr(limit, name, None) is not None:
+                    found.append(f"{words} {getattr(limit, name)}")
+            for name, words in (("min_length", "at least"), ("max_length", "at most")):
+                if isinstance(limit, annotated_types.BaseMetadata) and getattr(limit, name, None):
+                    found.append(f"of {words} {getattr(limit, name)} characters or items")
+    return found
+
+
+def _advice(value: object, annotation: object, adapter: TypeAdapter) -> str | None:
+    if isinstance(value, str):
+        choices = [c for c in _literals(annotation) if isinstance(c, str)]
+        if choices:
+            return nearest(value, choices) or None
+        try:
+            adapter.validate_json(json.dumps(yaml.load(value, Loader=Loader)), strict=True)  # Loader is a SafeLoader
+        except (ValueError, TypeError, KeyError, IndexError, yaml.YAMLError, RecursionError):
+            return None
+        return f"Write {value} without quotes"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        try:
+            adapter.validate_json(json.dumps(int(value)), strict=True)
+        except ValidationError:
+            return None
+        return f"Write {int(value)}"
+    return None
+
+
+def _literals(annotation: object) -> list[object]:
+    inner = bare(annotation)
+    if typing.get_origin(inner) is typing.Literal:
+        return list(typing.get_args(inner))
+    return [c for a in typing.get_args(inner) for c in _literals(a)] if is_union(inner) else []
+
+
+def _adapter(annotation: object) -> TypeAdapter | None:
+    """None where an annotation says nothing that can be checked: absent, or a class that pydantic does not know."""
+    if annotation is UNKNOWN or isinstance(annotation, types.ModuleType):
+        return None
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError):
+        return None
