@@ -1,0 +1,23 @@
+"""Weights: reading them without running them, putting them into a model whole, writing and checking them."""
+
+from paddleisa.weights.archive import read_archive
+from paddleisa.weights.extract import extract_archive
+from paddleisa.weights.loading import load_backbone, load_weights
+from paddleisa.weights.reading import read_weights
+from paddleisa.weights.report import LoadReport, Mismatch, UnfitWeightsError
+from paddleisa.weights.verify import Difference, verify_state
+from paddleisa.weights.writing import save_weights
+
+__all__ = [
+    "Difference",
+    "LoadReport",
+    "Mismatch",
+    "UnfitWeightsError",
+    "extract_archive",
+    "load_backbone",
+    "load_weights",
+    "read_archive",
+    "read_weights",
+    "save_weights",
+    "verify_state",
+]

@@ -1,0 +1,119 @@
+"""What loading did, or why it did not: one object for both, readable as text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from paddleisa.errors import WeightsError
+
+MAX_LINES = 12  # lines of a list of names before it is grouped by prefix, and groups before the rest is counted
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A tensor that is in the model and in the file, but of another shape or of a type that is not converted."""
+
+    name: str
+    model_shape: tuple[int, ...]
+    model_dtype: str
+    file_shape: tuple[int, ...]
+    file_dtype: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {list(self.model_shape)} {self.model_dtype} in the model, "
+            f"{list(self.file_shape)} {self.file_dtype} in the weights"
+        )
+
+
+@dataclass
+class LoadReport:
+    """Names of tensors by what became of them.
+
+    Attributes:
+        source: the file, or a description of where the state came from.
+        loaded: taken from the weights; the model holds exactly their values.
+        missing: in the model, not in the weights.
+        unexpected: in the weights, not in the model.
+        mismatched: in both, with another shape or type.
+        reinitialized: left at the model's initial values, as asked for.
+        dropped: in the weights and left out on purpose (the classifier of ImageNet).
+        converted: names whose floating-point type was changed, as {name: (from, to)}.
+    """
+
+    source: str
+    loaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    mismatched: list[Mismatch] = field(default_factory=list)
+    reinitialized: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    converted: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the weights fit the model."""
+        return not (self.missing or self.unexpected or self.mismatched)
+
+    def summary(self) -> str:
+        """One line of counts: what fits when it does, what does not when it does not."""
+        if self.ok:
+            return f"{len(self.loaded)} tensors loaded"
+        counts = (
+            (self.missing, "missing"),
+            (self.unexpected, "unexpected"),
+            (self.mismatched, "of another shape or type"),
+        )
+        return ", ".join(f"{len(names)} {what}" for names, what in counts if names)
+
+    def table(self) -> str:
+        """The differences, one per line, grouped by prefix where there are many; empty when the weights fit."""
+        parts = (
+            ("missing (in the model, not in the weights)", grouped(self.missing)),
+            ("unexpected (in the weights, not in the model)", grouped(self.unexpected)),
+            ("of another shape or type", _first([str(item) for item in self.mismatched])),
+        )
+        return "\n".join("\n    ".join([f"  {title}", *lines]) for title, lines in parts if lines)
+
+    def __str__(self) -> str:
+        lines = [f"{self.source}: {self.summary()}"]
+        if self.converted:
+            kinds = sorted({f"{old} to {new}" for old, new in self.converted.values()})
+            lines.append(f"  converted from {', '.join(kinds)}: {len(self.converted)} tensors")
+        for title, names in (("kept at their initial values", self.reinitialized), ("left out", self.dropped)):
+            if names:
+                lines.append(f"  {title}: {', '.join(grouped(names))}")
+        return "\n".join([*lines, self.table()]) if not self.ok else "\n".join(lines)
+
+
+class UnfitWeightsError(WeightsError):
+    """Weights that do not fit the model; ``report`` has every difference, and the model is unchanged."""
+
+    def __init__(self, report: LoadReport, advice: str):
+        self.report = report
+        fix = f"{advice}\n{report.table()}"
+        super().__init__(f"the weights do not fit the model: {report.summary()}", where=report.source, fix=fix)
+
+
+def grouped(names: Sequence[str]) -> list[str]:
+    """``names`` as they are when few; else one line per prefix, as deep as keeps the lines few."""
+    if len(names) <= MAX_LINES:
+        return list(names)
+    best: list[str] = []
+    for depth in (1, 2, 3):
+        groups = defaultdict(list)
+        for name in names:
+            groups[".".join(name.split(".")[:depth])].append(name)
+        lines = [f"{key}.* ({len(found)} tensors)" if len(found) > 1 else found[0] for key, found in groups.items()]
+        if best and len(lines) > MAX_LINES:
+            break
+        best = lines
+    return _first(best)
+
+
+def _first(lines: list[str]) -> list[str]:
+    if len(lines) <= MAX_LINES:
+        return lines
+    return [*lines[:MAX_LINES], f"and {len(lines) - MAX_LINES} more"]
