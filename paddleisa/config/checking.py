@@ -11,7 +11,7 @@ from paddleisa.config.config import Config
 from paddleisa.config.nodes import Node, Origin, Path_, graft
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
-from paddleisa.config.reading import kind_of
+from paddleisa.config.reading import shown
 from paddleisa.config.schema import NEEDS, Schema
 from paddleisa.config.signature import (
     UNKNOWN,
@@ -82,7 +82,7 @@ class _Checker:
 
     def options(self, node: Node, options: Options, path: Path_, kind: Node | None) -> Node:
         """A mapping against the arguments of a class; ``kind`` is the node of a component's ``type``."""
-        owner = "the config" if not path else kind.value if kind is not None else path[-1]
+        owner = kind.value if kind is not None else _owner(path)
         given = {}
         for key, child in node.value.items():
             option = options.known.get(key)
@@ -116,7 +116,7 @@ class _Checker:
             return replace(node, value={k: self.value(v, args[1], (*path, k)) for k, v in node.value.items()})
         if is_section(inner) and node.is_mapping:
             return self.options(node, options_of(inner), path, None)
-        self._add(node, path, f"must be {describe(annotation)}, not {kind_of(node.value)}")
+        self._add(node, path, f"must be {describe(annotation)}, not {shown(node.plain())}")
         return node
 
     def _component(self, node: Node, table: Registry, path: Path_) -> Node:
@@ -124,14 +124,14 @@ class _Checker:
         if not node.is_mapping:
             known = isinstance(node.value, str) and node.value in table
             fix = f"Write {{type: {node.value}}}" if known else f"For example: {{type: {next(iter(table), 'NAME')}}}"
-            self._add(node, path, f"must be a {table.kind} (a mapping with `type`), not {kind_of(node.value)}", fix)
+            self._add(node, path, f"must be a {table.kind} (a mapping with `type`), not {shown(node.plain())}", fix)
         elif kind is None:
             self._add(node, path, f"a {table.kind} needs its `type`", one_of("", table))
         elif not isinstance(kind.value, str):
             self._add(
                 kind,
                 (*path, "type"),
-                f"must be the name of a {table.kind}, not {kind_of(kind.value)}",
+                f"must be the name of a {table.kind}, not {shown(kind.plain())}",
                 one_of("", table),
             )
         elif kind.value not in table:
@@ -156,7 +156,7 @@ class _Checker:
 
     def _unknown(self, node: Node, path: Path_, options: Options, owner: str, kind: Node | None) -> None:
         fix = f"{nearest(path[-1], options.known)} It accepts: {', '.join(sorted(options.known)) or 'none'}".strip()
-        if kind is not None and kind.origin.source != node.origin.source:
+        if kind is not None and _other_file(kind, node):
             fix += f". type: {kind.value} is from {kind.origin}: `_inherited_: False` there drops inherited options"
         self._add(node, path, f"{owner} has no {'option' if kind else 'key'} {path[-1]!r}", fix)
 
@@ -178,6 +178,18 @@ def _regraft(node: Node, value: object) -> Node:
     if isinstance(value, list) and node.is_list and len(value) == len(node.value):
         return replace(node, value=[_regraft(child, v) for child, v in zip(node.value, value, strict=True)])
     return replace(graft(value, node.origin), written=node.written)
+
+
+def _owner(path: Path_) -> str:
+    """What a mapping without ``type`` is called: ``test_config``, ``an item of custom_cfg``."""
+    if not path:
+        return "the config"
+    return str(path[-1]) if isinstance(path[-1], str) else f"an item of {path[-2]}"
+
+
+def _other_file(kind: Node, option: Node) -> bool:
+    """Whether an option may have been inherited from another file's component than the one that ``type`` names."""
+    return option.origin.line is not None and kind.origin.source != option.origin.source
 
 
 def _is_plain(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from pathlib import Path
@@ -74,7 +75,13 @@ def kind_of(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return "null" if value is None else repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+    return shown(value)
+
+
+def shown(value: object) -> str:
+    """A value in a message: as YAML has it, on one line, cut where it is long."""
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _text(path: Path) -> str:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-from paddleisa.config.reading import Loader, kind_of
+from paddleisa.config.reading import Loader, shown
 from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
 from paddleisa.errors import nearest
 
@@ -47,7 +47,7 @@ def coerce(value: object, annotation: object) -> object:
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         own = [e["msg"].removeprefix("Value error, ") for e in error.errors() if e["type"] == "value_error"]
-        problem = own[0] if own else f"must be {describe(annotation)}, not {kind_of(value) if value != {} else '{}'}"
+        problem = own[0] if own else f"must be {describe(annotation)}, not {shown(value)}"
         raise BadValue(problem, _advice(value, annotation, adapter)) from error
 
 
