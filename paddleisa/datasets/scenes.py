@@ -21,7 +21,7 @@ class Scenes(SegmentationData):
 
     Eight classes with the names and colours of Cityscapes; 255 is the hood of the camera's car in some pictures. An
     image depends on (seed, mode, number) alone, so train and val share no picture, and a larger ``num_images``
-    continues a smaller one. Nothing is stored: 128 x 256 pixels take about 5 ms.
+    continues a smaller one. Nothing is stored: 128 x 256 pixels take about 10 ms.
 
     Args:
         transforms: built transforms, in order.

@@ -61,10 +61,11 @@ class Scene:
 
         ``colour`` and ``distance`` broadcast against (h, w, 3) and (h, w, 1).
         """
-        clear = np.exp(-np.asarray(distance, np.float32) / self.visibility)
-        seen = self.haze + (colour - self.haze) * clear
-        np.copyto(self.img[where], seen.astype(np.float32), where=mask[..., None])
-        self.label[where][mask] = class_id
+        clear = np.exp(np.asarray(distance, np.float32) / np.float32(-self.visibility))
+        seen = (np.asarray(colour, np.float32) - self.haze) * clear
+        seen += self.haze
+        np.copyto(self.img[where], seen, where=mask[..., None])
+        np.copyto(self.label[where], np.uint8(class_id), where=mask)
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -80,6 +81,11 @@ def noise(rng: np.random.Generator, height: int, width: int, cell: float) -> np.
     ty, tx = (y - row)[:, None], x - column
     rows = grid[row] * (1 - ty) + grid[row + 1] * ty
     return rows[:, column] * (1 - tx) + rows[:, column + 1] * tx
+
+
+def choose(where: np.ndarray, yes: float, no: float) -> np.ndarray:
+    """(..., 1) float32: ``yes`` where the mask holds, ``no`` elsewhere."""
+    return np.where(where, np.float32(yes), np.float32(no))[..., None]
 
 
 def new_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
@@ -147,13 +153,12 @@ def ground(scene: Scene, street: Street) -> None:
     z = (scene.focal * EYE / (np.arange(top, height, dtype=np.float32) + 0.5 - vy))[:, None]
     x = (np.arange(width, dtype=np.float32) + 0.5 - vx) * z / scene.focal
     grain = 1 + (noise(rng, height - top, width, 2.5) - 0.5)[..., None] * uniform(rng, 0.1, 0.3)
-    light = np.where(x < 0, scene.light[0], scene.light[1])[..., None]
-    light = light * np.where(_shaded(scene, street, x, z), 0.62, 1.0)[..., None] * grain
+    light = choose(x < 0, *scene.light) * choose(_shaded(scene, street, x, z), 0.62, 1.0) * grain
     every = np.ones_like(x, bool)
     far = z[..., None]
     scene.paint(below, every, np.array([86, 108, 58], np.float32) * light, VEGETATION, far)
 
-    slab = np.where((np.abs(x % 1.2) < 0.06) | (np.abs(z % 1.2) < 0.008 * z), 0.88, 1.0)[..., None]
+    slab = choose((x % 1.2 < 0.06) | (z % 1.2 < 0.008 * z), 0.88, 1.0)
     stone = np.array([158, 150, 142], np.float32) * uniform(rng, 0.75, 1.1) + np.array([10, 0, -10]) * float(
         rng.random()
     )
@@ -161,7 +166,7 @@ def ground(scene: Scene, street: Street) -> None:
     scene.paint(below, on_walk, stone * slab * light, SIDEWALK, far)
 
     asphalt = np.full(3, uniform(rng, 72, 118), np.float32) + np.array([3, 0, 5], np.float32)
-    kerb = np.where((x < 0.15 - street.road[0]) | (x > street.road[1] - 0.15), 1.35, 1.0)[..., None]
+    kerb = choose((x < 0.15 - street.road[0]) | (x > street.road[1] - 0.15), 1.35, 1.0)
     colour = asphalt * kerb * light
     middle = (street.road[1] - street.road[0]) / 2
     dash = (np.abs(x - middle) < 0.09) & ((z + uniform(rng, 0, 6)) % 6 < 3)
@@ -198,7 +203,7 @@ def wall(scene: Scene, street: Street, side: int) -> None:
     ends = np.cumsum(6 + 12 * rng.random(16))
     segment = np.searchsorted(ends, z)
     kind = rng.random(17)[segment]  # below 0.62 a house, below 0.85 trees, above it a gap
-    tall = (5 + 13 * rng.random(17) ** 1.5)[segment]
+    tall = (5 + 13 * rng.random(17) ** 1.5).astype(np.float32)[segment]
     visible = (y >= 0) & (z < FAR)
     where = np.s_[:, columns]
     light = scene.light[side]
@@ -229,7 +234,7 @@ def _facade(
     shop = (y > 0.5) & (y < 2.9) & (bay % 2 > 0.2) & (rng.random(17)[segment] < 0.6)
     awning = (y >= 2.9) & (y < 3.5) & (rng.random(17)[segment] < 0.5)
     sign = (60 + 170 * rng.random((17, 3))).astype(np.float32)[segment]
-    shade = np.where(y > tall - 0.5, 0.8, 1.0)[..., None].astype(np.float32)
+    shade = choose(y > tall - 0.5, 0.8, 1.0)
     colour = plaster[segment] * shade
     colour = np.where(window[..., None], glass[segment] * lit[..., None], colour)
     colour = np.where(shop[..., None], glass[segment] * 0.8, colour)

@@ -88,7 +88,7 @@ def _fill(scene: Scene, box: tuple | None, z: float, class_id: int, shape: Calla
     if box is not None:
         where, u, v = box
         mask, colour = shape(u, v)
-        scene.paint(where, np.broadcast_to(mask, (len(v), len(u))), colour, class_id, z)
+        scene.paint(where, mask, colour, class_id, z)
 
 
 def _shadow(scene: Scene, x: float, z: float, wide: float) -> None:
@@ -110,7 +110,9 @@ def _tree(scene: Scene, x: float, z: float) -> None:
         return
     _, u, v = box
     leaves = noise(rng, len(v), len(u), max(1.5, 0.35 * scene.focal / z))
-    green = np.array([72, 104, 46], np.float32) * uniform(rng, 0.7, 1.25) + np.array([30, 0, 0]) * float(rng.random())
+    green = np.array([72, 104, 46], np.float32) * uniform(rng, 0.7, 1.25) + np.array([30, 0, 0], np.float32) * float(
+        rng.random()
+    )
 
     def crown(u: np.ndarray, v: np.ndarray) -> tuple:
         inside = ((u - 0.5) / 0.5) ** 2 + ((v - 0.7) / 0.3) ** 2 < 0.65 + 0.5 * leaves
