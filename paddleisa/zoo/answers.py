@@ -35,9 +35,9 @@ class Transient(Exception):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is known before the request.
+    """What is known of the file before the request.
 
-    ``size``: exact number of bytes, or None; ``most``: bytes that no answer may exceed; ``identified``: a hash is known.
+    ``size``: exact number of bytes, or None; ``most``: bytes that no answer may exceed; ``identified``: a hash is.
     """
 
     size: int | None

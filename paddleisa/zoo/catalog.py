@@ -112,7 +112,8 @@ def read_catalogue(path: str | Path) -> list[Entry]:
     try:
         checked = CatalogueFile.model_validate(_with_defaults(data))
     except ValidationError as error:
-        said = [_sentence(item, path, lines) for item in error.errors(include_url=False)]
+        # A mistake in defaults shows in every row: said once.
+        said = list(dict.fromkeys(_sentence(item, path, lines) for item in error.errors(include_url=False)))
         raise ConfigError(said[0] if len(said) == 1 else f"{len(said)} mistakes:\n  " + "\n  ".join(said)) from error
     return [
         Entry(name, checked.family, row, path, line_of(("models", name), lines), checked.scores_origin)
@@ -137,10 +138,9 @@ def _merge(base: object, over: object) -> object:
 def _sentence(item: dict, path: Path, lines: dict[KeyPath, int]) -> str:
     """One of pydantic's errors as ``FILE:LINE: key.path: what is wrong``."""
     keys = tuple(key for key in item["loc"] if key != "[key]")
-    place, shown = keys, ".".join(map(str, keys))
-    inherited = ("defaults", *keys[2:])
-    if keys[:1] == ("models",) and keys not in lines and inherited[1:] and inherited in lines:
-        place = inherited
+    place = keys
+    if keys[:1] == ("models",) and keys not in lines and len(keys) > 2 and ("defaults", *keys[2:]) in lines:
+        place = ("defaults", *keys[2:])
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"there is no such key. {one_of(str(keys[-1]), _keys_at(keys[:-1]))}"
@@ -148,7 +148,7 @@ def _sentence(item: dict, path: Path, lines: dict[KeyPath, int]) -> str:
         message = "this key is missing"
     elif item["type"] == "string_type":
         message = f"{item['input']!r} is not text. Put it between quotation marks"
-    return f"{path}:{line_of(place, lines)}: {shown}: {message}"
+    return f"{path}:{line_of(place, lines)}: {'.'.join(map(str, place))}: {message}"
 
 
 def _keys_at(keys: KeyPath) -> list[str]:

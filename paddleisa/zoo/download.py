@@ -157,9 +157,8 @@ def _complete(request: _Request, partial: Partial) -> None:
 def _bring(request: _Request, partial: Partial) -> None:
     """Attempt transfers until all bytes are here; DownloadError when patience ends."""
     url, policy = settings.mirrored(request.url), request.policy
-    recorded = request.known.get(request.url)
-    size = request.size or (recorded.size if recorded else None)
-    bounds = Bounds(size, request.max_size, bool(request.sha256 or request.sha256_prefix or recorded))
+    identified = request.sha256 or request.sha256_prefix or request.known.get(request.url)
+    bounds = Bounds(request.size, request.max_size, bool(identified))
     failures, furthest, reason = 0, partial.offset(), ""
     with new_client(policy) as client:
         for _ in range(policy.total_attempts):

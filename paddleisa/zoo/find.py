@@ -38,8 +38,8 @@ def find_weights(
 def local_weights(name: str) -> Path | None:
     """The file that a user put into ``pretrained`` of the working folder or of the package, or None.
 
-    Looked for: ``NAME/model.pdparams``, ``NAME/model.safetensors``, ``NAME.pdparams``, ``NAME.safetensors``. Such a file
-    is taken as it is; ``paddleisa zoo verify NAME`` says whether it is the published one.
+    Looked for: ``NAME/model.pdparams``, ``NAME/model.safetensors``, ``NAME.pdparams``, ``NAME.safetensors``. Such a
+    file is taken as it is; ``paddleisa zoo verify NAME`` says whether it is the published one.
     """
     from paddleisa.resources import pretrained_dir
 

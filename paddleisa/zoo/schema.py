@@ -54,7 +54,7 @@ class WeightsFile(_Part):
 class State(_Part):
     """The tensors of a weights file: a manifest beside the catalogue, its number of lines and its sha256."""
 
-    manifest: Annotated[str, Field(pattern=r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+/-]*$")]
+    manifest: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9._+-]*/)*[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
     tensors: Positive
     sha256: Sha256
     origin: Annotated[str, Field(min_length=10)]

@@ -76,7 +76,7 @@ def transfer(client: httpx.Client, url: str, partial: Partial, bounds: Bounds, p
             _check_room(partial, offset, source)
             _receive(response, partial, offset, source, bounds, policy, quiet)
     except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error).rstrip(".") or type(error).__name__
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             raise DownloadError(
                 f"the server's certificate is not trusted ({reason})",
