@@ -37,7 +37,11 @@ def contrast(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """``ImageEnhance.Color``: blend with the grey image. At most one level off, in fewer than 1 value of 1,000."""
+    """``ImageEnhance.Color``: blend with the grey image.
+
+    At most one level off, in fewer than 1 value of 1,000 (1 of 100 at factors such as 0.6, where many blends are whole
+    numbers up to float rounding).
+    """
     grey = cv2.cvtColor(luma(img), cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(img, factor, grey, 1 - factor, _TRUNCATE)
 
