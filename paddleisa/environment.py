@@ -88,7 +88,7 @@ def load_paddle() -> None:
 
 
 def set_device(name: str | None = None) -> str:
-    """Choose Paddle's device: ``cpu``, ``gpu``, ``gpu:N``; None takes the GPU when paddle was built for one and sees it.
+    """Choose Paddle's device: ``cpu``, ``gpu``, ``gpu:N``; None takes a GPU where there is one.
 
     Returns:
         The device's name as paddle gives it. Raises UsageError for a device that is not there.

@@ -147,7 +147,7 @@ def _slide(
 ) -> Iterator[tuple[int, paddle.Tensor]]:
     """Mean logits of overlapping windows, as bands (top row, (1, K, rows, W)) from top to bottom.
 
-    A band leaves as soon as no later window reaches it, so memory holds one row of windows, whatever the image's height.
+    A band leaves as soon as no later window reaches it, so memory holds one row of windows, however high the image.
     """
     import paddle
 

@@ -1,7 +1,7 @@
 """Optimizers: PaddleSeg's names and options, Paddle's optimizers underneath.
 
-``custom_cfg`` gives groups of parameters their own factors, ``[{name: backbone, lr_mult: 0.1}]``: a parameter belongs to
-the first entry whose ``name`` occurs in its structured name.
+``custom_cfg`` gives groups of parameters their own factors, ``[{name: backbone, lr_mult: 0.1}]``: a parameter belongs
+to the first entry whose ``name`` occurs in its structured name.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Schedule:
 
 @SCHEDULES.register
 class PolynomialDecay(Schedule):
-    """(learning_rate - end_lr) * (1 - i / decay_steps) ** power + end_lr; ``decay_steps`` defaults to the iterations."""
+    """(learning_rate - end_lr) * (1 - i / decay_steps) ** power + end_lr; ``decay_steps`` defaults to all."""
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ class OhemCrossEntropyLoss(nn.Layer):
         # The true class's probability is exp(-loss). Ignored pixels are never among the hardest.
         probability = paddle.where(labelled, paddle.exp(-loss), paddle.full_like(loss, 2.0)).flatten().detach()
         threshold = paddle.full([1], self.thresh)
-        if 0 < self.min_kept:
+        if self.min_kept > 0:
             kept = min(self.min_kept, probability.size)
             threshold = paddle.maximum(threshold, -paddle.topk(-probability, kept)[0][-1:])
         hard = (probability <= paddle.clip(threshold, max=1.0)).astype("float32").reshape(loss.shape)

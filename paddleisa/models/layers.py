@@ -7,7 +7,7 @@ from paddle import nn
 
 
 class ConvBNReLU(nn.Layer):
-    """Convolution without bias, batch normalisation, and ReLU unless ``relu`` is False; keeps height and width / stride.
+    """Convolution without bias, batch normalisation, and ReLU unless ``relu`` is False.
 
     The sublayers are named as in the published weights: ``_conv`` and ``_batch_norm``. Training on several GPUs turns
     the normalisation into SyncBatchNorm afterwards (engine/train.py), so that no model has to know where it runs.

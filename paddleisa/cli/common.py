@@ -1,0 +1,203 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paddleisa.errors import UsageError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from paddle import nn
+
+    from paddleisa.config import Config
+    from paddleisa.inference import TestSettings
+    from paddleisa.predictor import Predictor
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """--config, --opts, --plugin, --dry_run, --device, --json."""
+    parser.add_argument("--config", required=True, metavar="FILE|NAME", help="a YAML file, or a shipped config's name")
+    parser.add_argument(
+        "--opts",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change config values, e.g. train_dataset.transforms.0.min_scale_factor=0.75",
+    )
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Python file that registers components of your own",
+    )
+    parser.add_argument(
+        "--dry_run", action="store_true", help="print the resolved config, with the origin of every value"
+    )
+    parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
+    parser.add_argument("--json", metavar="FILE", help="also write the results there")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """--model_path, --reinit_classifier."""
+    parser.add_argument(
+        "--model_path",
+        metavar="FILE",
+        help="weights, .pdparams or .safetensors; "
+        "without it they are looked for in pretrained/ and in the download cache",
+    )
+
+
+def add_test_arguments(parser: argparse.ArgumentParser) -> None:
+    """PaddleSeg's test-time options, and --protocol."""
+    group = parser.add_argument_group("test-time augmentation and sliding window")
+    group.add_argument("--aug_eval", action="store_true", help="use --scales and --flip_*; implied by giving them")
+    group.add_argument(
+        "--scales", nargs="+", type=float, metavar="S", help="factors on the image's size, e.g. 0.75 1.0 1.25"
+    )
+    group.add_argument("--flip_horizontal", action="store_true", help="add the left-right mirrored image")
+    group.add_argument("--flip_vertical", action="store_true", help="add the upside-down image")
+    group.add_argument("--is_slide", action="store_true", help="slide a window; implied by --crop_size")
+    group.add_argument("--crop_size", nargs=2, type=int, metavar=("W", "H"), help="the window's size")
+    group.add_argument("--stride", nargs=2, type=int, metavar=("W", "H"), help="the window's step")
+    group.add_argument(
+        "--protocol",
+        choices=("published", "corrected"),
+        default="corrected",
+        help="published: as the table of 2021 was measured; corrected: as the original computes since 2023",
+    )
+    group.add_argument("--engine", default="paddle", help="what computes the network")
+    group.add_argument("--precision", default="fp32", help="of the network's arithmetic")
+
+
+def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:
+    """The config that the options name, with the values they change."""
+    from paddleisa.config import load_config
+
+    return load_config(args.config, opts=args.opts, plugins=args.plugin, flags=flags)
+
+
+def print_resolved(config: Config, purpose: str) -> int:
+    """The answer to --dry_run: everything checked, every default filled in, with origins."""
+    from paddleisa.config import check
+    from paddleisa.environment import load_paddle
+
+    load_paddle()
+    print(check(config, purpose, defaults=True).dump(), end="")
+    return 0
+
+
+def test_settings(args: argparse.Namespace, config: Config) -> TestSettings:
+    """Test settings from the options, else from the config's ``test_config``."""
+    from paddleisa.inference import TestSettings
+
+    given = config.get("test_config") or {}
+    if args.aug_eval or args.scales or args.flip_horizontal or args.flip_vertical:
+        given = {
+            **given,
+            "aug_eval": True,
+            "scales": args.scales or given.get("scales", 1.0),
+            "flip_horizontal": args.flip_horizontal or given.get("flip_horizontal", False),
+            "flip_vertical": args.flip_vertical or given.get("flip_vertical", False),
+        }
+    if args.is_slide or args.crop_size or args.stride:
+        given = {
+            **given,
+            "is_slide": True,
+            "crop_size": args.crop_size or given.get("crop_size"),
+            "stride": args.stride or given.get("stride"),
+        }
+    scales = given.get("scales", 1.0) if given.get("aug_eval") else 1.0
+    slide = bool(given.get("is_slide"))
+    if slide and not (given.get("crop_size") and given.get("stride")):
+        raise UsageError(
+            "a sliding window needs its size and its stride",
+            where="--is_slide",
+            fix="Give --crop_size W H and --stride W H",
+        )
+    augmented = bool(given.get("aug_eval"))
+    return TestSettings(
+        scales=(float(scales),) if isinstance(scales, int | float) else tuple(scales),
+        flip_horizontal=augmented and given.get("flip_horizontal", False),
+        flip_vertical=augmented and given.get("flip_vertical", False),
+        crop_size=tuple(given["crop_size"]) if slide else None,
+        stride=tuple(given["stride"]) if slide else None,
+        protocol=args.protocol,
+    )
+
+
+def find_model_path(args: argparse.Namespace, config: Config) -> Path:
+    """--model_path, else the weights named like the config in pretrained/ or the download cache.
+
+    Raises:
+        WeightsError: none are there; says how to get them.
+    """
+    from paddleisa.zoo.catalog import load_catalogue
+    from paddleisa.zoo.find import cached_weights, local_weights
+
+    if args.model_path:
+        return Path(args.model_path)
+    if path := local_weights(config.name):
+        return path
+    catalogue = load_catalogue()
+    if config.name not in catalogue:
+        raise WeightsError(
+            "no weights are given, and none of that name lie in pretrained/",
+            where=config.name,
+            fix="Give --model_path FILE",
+        )
+    path = cached_weights(catalogue.get(config.name))
+    if not path.is_file():
+        raise WeightsError(
+            "the weights are not on this machine",
+            where=config.name,
+            fix=f"Get them with `paddleisa zoo download {config.name}`, or give --model_path FILE",
+        )
+    return path
+
+
+def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor, nn.Layer, Path]:
+    """Predictor, model and weights file, ready to run on the chosen device."""
+    from paddleisa.environment import load_paddle, set_device
+
+    settings = test_settings(args, config)
+    load_paddle()
+    set_device(args.device)
+    from paddleisa.build import build_model
+    from paddleisa.predictor import Predictor
+    from paddleisa.weights import load_weights
+
+    model = build_model(config)
+    path = find_model_path(args, config)
+    print(load_weights(model, path))
+    return Predictor(model, config, engine=args.engine, precision=args.precision, **vars(settings)), model, path
+
+
+def palette_of(config: Config) -> np.ndarray:
+    """(K, 3) uint8 colours of the config's ``val_dataset``, whose data need not exist."""
+    import numpy as np
+
+    from paddleisa.config import check
+    from paddleisa.registry import DATASETS
+    from paddleisa.visual.palette import palette_for
+
+    config = check(config, "val")
+    dataset = config["val_dataset"]
+    own = dataset.get("palette", getattr(DATASETS.get(dataset["type"]), "palette", None))
+    if isinstance(own, str):
+        return palette_for(own)
+    return palette_for(config["model"]["num_classes"]) if own is None else np.asarray(own, np.uint8)
+
+
+def write_json(path: str | None, result: dict[str, object]) -> None:
+    """The answer to --json."""
+    if path:
+        from paddleisa.files import atomic_write
+
+        with atomic_write(path, "w") as stream:
+            json.dump(result, stream, indent=1, ensure_ascii=False)
+            stream.write("\n")

@@ -1,0 +1,88 @@
+"""``paddleisa COMMAND ...``: finds the command's file, prints its errors, gives its exit code.
+
+A command is a module of this package with SUMMARY, ``add_arguments(parser)`` and ``run(args) -> int``. Only the chosen
+one is imported, so that ``paddleisa --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from paddleisa import __version__
+from paddleisa.errors import PaddleISAError, nearest
+
+COMMANDS = {
+    "train": "train a model, or print its resolved config with --dry_run",
+    "val": "evaluate a model on its data set",
+    "predict": "write the masks of images, folders or lists of images",
+    "zoo": "list, download and verify released models",
+    "demo": "the main job in a few minutes, on generated street scenes",
+}
+EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our form of a mistake: one message that names the nearest option, exit code 2."""
+
+    def error(self, message: str) -> None:
+        hint = ""
+        if message.startswith("unrecognized arguments: "):
+            wrong = message.split()[2].partition("=")[0]
+            options = [o for action in self._actions for o in action.option_strings]
+            hint = " " + nearest(wrong, options)
+        self.exit(EXIT_MISTAKE, f"{self.prog}: error: {message}.{hint} See `{self.prog} --help`\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, 2 for a mistake of the user's, 130 after Ctrl-C, or what the command returns."""
+    argv = [_with_underscores(word) for word in (sys.argv[1:] if argv is None else argv)]
+    try:
+        return _run(argv)
+    except PaddleISAError as error:
+        print(f"paddleisa: error: {error}", file=sys.stderr)
+        return EXIT_MISTAKE
+    except KeyboardInterrupt:
+        print("paddleisa: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in `paddleisa zoo list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = error.filename or "a file"
+        print(f"paddleisa: error: {place}: no space left to write. Free some space", file=sys.stderr)
+        return EXIT_MISTAKE
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = Parser(
+        prog="paddleisa",
+        description="ISANet on PaddlePaddle: train, evaluate and use the published models.",
+        epilog="`paddleisa COMMAND --help` lists a command's options; - and _ are the same in their names.",
+    )
+    parser.add_argument("--version", action="version", version=f"paddleisa {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        # No abbreviations: `--model` must not silently mean --model_path today and something else tomorrow.
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if name == chosen:
+            module = importlib.import_module(f"paddleisa.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    return args.run(args)
+
+
+def _with_underscores(word: str) -> str:
+    """``--batch-size=4`` -> ``--batch_size=4``."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"

@@ -1,0 +1,52 @@
+"""``paddleisa predict``: write the masks of images."""
+
+from __future__ import annotations
+
+import argparse
+
+from paddleisa.cli import common
+
+SUMMARY = "write the masks of images, folders or lists of images"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``predict``."""
+    common.add_config_arguments(parser)
+    common.add_model_arguments(parser)
+    common.add_test_arguments(parser)
+    parser.add_argument(
+        "--image_path", metavar="PATH", help="an image, a folder, or a text file with an image per line"
+    )
+    parser.add_argument("--save_dir", default="output/result", metavar="DIR", help="where results go (output/result)")
+    parser.add_argument("--num_workers", type=int, default=1, metavar="N", help="threads that read ahead (default 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write three pictures of each image; exit code 2 when an image could not be used."""
+    config = common.load(args)
+    if args.dry_run:
+        return common.print_resolved(config, "val")
+    from paddleisa.engine.predict import FOLDERS, find_images, predict
+    from paddleisa.errors import UsageError
+
+    if args.image_path is None:
+        raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
+    images = find_images(args.image_path)
+    predictor, _, weights = common.load_predictor(args, config)
+    palette = common.palette_of(config)
+    result = predict(predictor, images, args.save_dir, palette, workers=max(args.num_workers, 0))
+    print(
+        f"{len(result.written)} of {len(images)} images predicted; see {args.save_dir}/ ({', '.join(FOLDERS.values())})"
+    )
+    common.write_json(
+        args.json,
+        {
+            "command": "predict",
+            "config": config.name,
+            "weights": str(weights),
+            "test": vars(predictor.settings),
+            "written": result.written,
+            "failed": result.failed,
+        },
+    )
+    return 2 if result.failed else 0

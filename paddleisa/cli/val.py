@@ -1,0 +1,52 @@
+"""``paddleisa val``: evaluate a model on its data set."""
+
+from __future__ import annotations
+
+import argparse
+
+from paddleisa.cli import common
+
+SUMMARY = "evaluate a model on its data set"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``val``."""
+    common.add_config_arguments(parser)
+    common.add_model_arguments(parser)
+    common.add_test_arguments(parser)
+    parser.add_argument("--num_workers", type=int, default=1, metavar="N", help="threads that read ahead (default 1)")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="look at the first N images only; not a score of the set"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the scores; with --json also write them."""
+    config = common.load(args)
+    if args.dry_run:
+        return common.print_resolved(config, "val")
+    predictor, _, weights = common.load_predictor(args, config)
+    from paddleisa import environment
+    from paddleisa.build import build_dataset
+    from paddleisa.engine.evaluate import evaluate
+    from paddleisa.files import sha256_of
+
+    dataset = build_dataset(config, "val")
+    result = evaluate(predictor, dataset, limit=args.limit, workers=max(args.num_workers, 0))
+    print(result.table(dataset.class_names))
+    print(result.summary())
+    common.write_json(
+        args.json,
+        {
+            "command": "val",
+            "config": config.name,
+            "config_digest": config.digest(),
+            "weights": str(weights),
+            "weights_sha256": sha256_of(weights),
+            "test": vars(predictor.settings),
+            "class_names": dataset.class_names,
+            **result.to_dict(),
+            "environment": environment.describe(),
+        },
+    )
+    return 0

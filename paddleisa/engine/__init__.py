@@ -1,0 +1,1 @@
+"""The loops: evaluation, prediction, training."""

@@ -1,0 +1,94 @@
+"""Score a model on a data set."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from paddleisa.engine.prefetch import prefetched
+from paddleisa.errors import DataError
+from paddleisa.metrics import ConfusionMatrix, Scores
+
+if TYPE_CHECKING:
+    from paddleisa.datasets.base import SegmentationData
+    from paddleisa.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        matrix: the confusion matrix with its number of classes.
+        images: number of images scored.
+        of: number of images in the data set.
+        seconds: wall-clock time of the whole loop.
+    """
+
+    matrix: ConfusionMatrix
+    scores: Scores
+    images: int
+    of: int
+    seconds: float
+
+    def summary(self) -> str:
+        """PaddleSeg's ``[EVAL]`` line."""
+        s = self.scores
+        part = "" if self.images == self.of else f" of {self.of}: NOT the whole set"
+        return (
+            f"[EVAL] #Images: {self.images}{part} mIoU: {s.miou:.4f} Acc: {s.accuracy:.4f} Kappa: {s.kappa:.4f} "
+            f"Dice: {s.mdice:.4f} ({self.seconds / max(self.images, 1):.2f} s/image)"
+        )
+
+    def table(self, class_names: list[str]) -> str:
+        """IoU, precision and recall of every class, a line each."""
+        width = max(map(len, class_names), default=5)
+        lines = [f"{'class':{width}}  {'IoU':>6}  {'Prec.':>6}  {'Recall':>6}"]
+        rows = zip(class_names, self.scores.class_iou, self.scores.precision, self.scores.recall, strict=True)
+        lines += [f"{name:{width}}  {iou:6.4f}  {prec:6.4f}  {rec:6.4f}" for name, iou, prec, rec in rows]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {**self.scores.to_dict(), "images": self.images, "images_in_dataset": self.of, "seconds": self.seconds}
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: SegmentationData,
+    *,
+    limit: int | None = None,
+    workers: int = 1,
+    progress: bool = True,
+) -> Evaluation:
+    """Predict and score every image of ``dataset`` (its first ``limit``).
+
+    Args:
+        predictor: model and test settings; the data set's own transforms prepare the images.
+        dataset: with labels.
+        limit: look at the first images only; the result then says that it is not the whole set.
+        workers: threads that read ahead.
+        progress: show a bar with the time left.
+
+    Raises:
+        DataError: an image or label that cannot be used, a data set without labels or images.
+    """
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    if count == 0:
+        raise DataError("the data set holds no image to evaluate", where=type(dataset).__name__)
+    matrix = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
+    start = time.perf_counter()
+    samples = prefetched(dataset.__getitem__, range(count), workers)
+    for sample in tqdm(samples, total=count, desc="evaluate", unit="image", disable=None if progress else True):
+        if "label" not in sample:
+            raise DataError(
+                "there is no label to score against",
+                where=sample["image_path"],
+                fix="Use `paddleisa predict` for images without labels",
+            )
+        matrix.add(predictor.predict_prepared(sample), sample["label"], where=sample["label_path"])
+    seconds = time.perf_counter() - start
+    return Evaluation(matrix, matrix.scores(predictor.settings.protocol), count, len(dataset), seconds)

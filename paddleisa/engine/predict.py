@@ -1,0 +1,144 @@
+"""Write the masks of images as pictures: class ids, pseudo-colours, and an overlay on the image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from paddleisa.datasets.images import read_image, write_image, write_label
+from paddleisa.engine.prefetch import prefetched
+from paddleisa.errors import DataError, PaddleISAError, UsageError
+from paddleisa.visual.overlay import overlay
+
+if TYPE_CHECKING:
+    from paddleisa.predictor import Predictor
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# PaddleSeg's folder names, and one for masks that other programs read.
+FOLDERS = {"overlay": "added_prediction", "colour": "pseudo_color_prediction", "ids": "class_id_prediction"}
+
+
+def find_images(path: str | Path) -> list[tuple[Path, Path]]:
+    """The images that ``path`` names, each with its name relative to the result folders.
+
+    Args:
+        path: an image; a folder, searched with its subfolders; or a text file with an image per line (the first
+            column, relative to the list's folder).
+
+    Raises:
+        DataError: nothing is there, or no image in it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        images = [(p, p.relative_to(path)) for p in found]
+    elif path.suffix.lower() in (".txt", ".lst", ".list") and path.is_file():
+        images = _listed(path)
+    elif path.is_file():
+        images = [(path, Path(path.name))]
+    else:
+        raise DataError("there is no such image, folder or list", where=path)
+    if not images:
+        raise DataError("no image in it", where=path, fix=f"Images end in {', '.join(SUFFIXES)}")
+    return images
+
+
+def _listed(path: Path) -> list[tuple[Path, Path]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError("the list is not UTF-8 text", where=path) from error
+    images = []
+    for line in filter(str.strip, lines):
+        # A name may hold spaces: take the whole line where that is a file, else its first column.
+        name = next((n for n in (line.strip(), line.split()[0]) if (path.parent / n).is_file()), None)
+        if name is None:
+            raise DataError(
+                f"the list names {line.split()[0]!r}, which is not there",
+                where=path,
+                fix="Names are relative to the list's folder",
+            )
+        relative = Path(name)
+        inside = not relative.is_absolute() and ".." not in relative.parts
+        images.append((path.parent / name, relative if inside else Path(relative.name)))
+    return images
+
+
+@dataclass
+class Prediction:
+    """What a run over images did: the files written, and what went wrong with the others."""
+
+    written: list[dict[str, str]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def predict(
+    predictor: Predictor,
+    images: Sequence[tuple[Path, Path]],
+    save_dir: str | Path,
+    palette: np.ndarray,
+    *,
+    workers: int = 1,
+    progress: bool = True,
+) -> Prediction:
+    """Predict every image and write three pictures of each; a damaged image does not stop the others.
+
+    Args:
+        predictor: model, preprocessing and test settings.
+        images: as ``find_images`` gives them.
+        save_dir: gets the folders ``added_prediction`` (overlay), ``pseudo_color_prediction`` (palette PNG) and
+            ``class_id_prediction`` (grey PNG of class ids).
+        palette: (K, 3) uint8 RGB.
+
+    Raises:
+        UsageError: a result would overwrite one of the images.
+    """
+    targets = _targets(images, Path(save_dir))
+    result = Prediction()
+    bar = tqdm(total=len(images), desc="predict", unit="image", disable=None if progress else True)
+    with bar:
+        loaded = prefetched(_load, [path for path, _ in images], workers)
+        for (path, _), files, image in zip(images, targets, loaded, strict=True):
+            try:
+                if isinstance(image, PaddleISAError):
+                    raise image
+                mask = predictor(image)
+                write_label(files["ids"], mask)
+                write_label(files["colour"], mask, palette=palette)
+                write_image(files["overlay"], overlay(image, mask, palette))
+                result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
+            except DataError as error:
+                result.failed[str(path)] = str(error)
+                bar.write(f"skipped: {error}")
+            bar.update()
+    return result
+
+
+def _load(path: Path) -> np.ndarray | PaddleISAError:
+    try:
+        return read_image(path)
+    except DataError as error:
+        return error
+
+
+def _targets(images: Sequence[tuple[Path, Path]], save_dir: Path) -> list[dict[str, Path]]:
+    """Result files of each image. Images that differ only in their suffix keep it in the name."""
+    stems = Counter(relative.with_suffix("") for _, relative in images)
+    inputs = {path.resolve() for path, _ in images}
+    targets = []
+    for path, relative in images:
+        name = relative.with_suffix(".png") if stems[relative.with_suffix("")] == 1 else Path(f"{relative}.png")
+        files = {kind: save_dir / folder / name for kind, folder in FOLDERS.items()}
+        for file in files.values():
+            if file.resolve() in inputs:
+                raise UsageError(
+                    f"the result of {path} would overwrite an image", where=file, fix="Give another --save_dir"
+                )
+        targets.append(files)
+    return targets

@@ -1,0 +1,115 @@
+"""One call from an image to a mask: the Python interface to a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paddleisa.config import Config
+from paddleisa.errors import DataError, UsageError, one_of
+from paddleisa.inference import Protocol, TestSettings, predict_mask
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+ENGINES = ("paddle",)
+PRECISIONS = ("fp32",)
+
+
+class Predictor:
+    """A model with its preprocessing and test settings.
+
+    Args:
+        model: as ``build_model`` gives it, with weights loaded; it is put into evaluation mode.
+        config: its ``val_dataset.transforms`` prepare each image; its data need not exist.
+        scales: factors on the prepared image's size.
+        flip_horizontal, flip_vertical: add mirrored images.
+        crop_size, stride: (width, height) of a sliding window and its steps.
+        protocol: ``published`` (2021) or ``corrected`` (2023); see :mod:`paddleisa.inference`.
+        engine: what computes the network.
+        precision: of the network's arithmetic.
+
+    Raises:
+        UsageError: a setting that cannot be used. ConfigError: all problems of the config at once.
+    """
+
+    def __init__(
+        self,
+        model: nn.Layer,
+        config: Config,
+        *,
+        scales: Sequence[float] | float = (1.0,),
+        flip_horizontal: bool = False,
+        flip_vertical: bool = False,
+        crop_size: tuple[int, int] | None = None,
+        stride: tuple[int, int] | None = None,
+        protocol: Protocol = "corrected",
+        engine: str = "paddle",
+        precision: str = "fp32",
+    ):
+        from paddleisa.build import build_val_transforms
+        from paddleisa.transforms import Compose
+
+        if engine not in ENGINES:
+            raise UsageError(f"there is no engine {engine!r}", where="engine", fix=one_of(engine, ENGINES))
+        if precision not in PRECISIONS:
+            raise UsageError(
+                f"engine {engine!r} has no precision {precision!r}",
+                where="precision",
+                fix=one_of(precision, PRECISIONS),
+            )
+        self.settings = TestSettings(
+            scales=(scales,) if isinstance(scales, int | float) else tuple(scales),
+            flip_horizontal=flip_horizontal,
+            flip_vertical=flip_vertical,
+            crop_size=crop_size,
+            stride=stride,
+            protocol=protocol,
+        )
+        self._prepare = Compose(build_val_transforms(config))
+        self._model = model
+        model.eval()
+
+    def with_protocol(self, protocol: Protocol) -> Predictor:
+        """The same predictor under another protocol; model and preprocessing are shared."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, settings=replace(self.settings, protocol=protocol))
+        return other
+
+    def network(self, x):
+        """(1, 3, h, w) paddle tensor -> logits (1, K, h, w)."""
+        return self._model(x)[0]
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (H, W) class ids, uint8 for up to 256 classes.
+
+        Raises:
+            DataError: the array is not such an image.
+        """
+        image = np.asarray(image)
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+            raise DataError(
+                f"an image must be an array (height, width, 3) of uint8 RGB, not {image.shape} of {image.dtype}",
+                where="Predictor",
+                fix="Read it with paddleisa.datasets.images.read_image(path)",
+            )
+        return self.predict({"img": image})
+
+    def predict(self, sample: dict) -> np.ndarray:
+        """Mask of a sample that holds the image as ``img``; other keys are left alone."""
+        return self.predict_prepared(self.prepare(sample))
+
+    def prepare(self, sample: dict) -> dict:
+        """The sample with ``img`` prepared as the network's input (3, h, w) float32, and its geometry."""
+        rng = np.random.default_rng(0)  # validation transforms draw nothing; a user's own may
+        return self._prepare({**sample, "trans_info": [], "gt_fields": [], "rng": rng})
+
+    def predict_prepared(self, sample: dict) -> np.ndarray:
+        """Mask of a sample that went through ``prepare`` or through the data set's own transforms."""
+        import paddle
+
+        image = paddle.to_tensor(sample["img"]).unsqueeze(0)
+        return predict_mask(self.network, image, sample["trans_info"], self.settings)

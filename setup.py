@@ -1,0 +1,51 @@
+"""Packaging. ``configs/`` and ``pretrained/`` stay at the top level of a clone and travel inside the wheel."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "paddleisa/__init__.py").read_text(), re.MULTILINE).group(1)
+DATA = {"paddleisa.configs": "configs", "paddleisa.pretrained": "pretrained"}
+
+setup(
+    name="paddleisa",
+    version=VERSION,
+    description="A model zoo for ISANet (Interlaced Sparse Self-Attention) on PaddlePaddle",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["paddleisa", "paddleisa.*"]), *DATA],
+    package_dir=DATA,
+    package_data={
+        "paddleisa.configs": ["**/*.yml"],
+        "paddleisa.pretrained": ["*.yml", "*.md", "*.safetensors", "manifests/*"],
+    },
+    entry_points={"console_scripts": ["paddleisa = paddleisa.cli.main:main"]},
+    install_requires=[
+        "numpy>=1.23",
+        "opencv-python>=4.6",
+        "pyyaml>=6",
+        "visualdl>=2.5.3",
+        "pydantic>=2.5",  # checks config values against constructors' annotations
+        "safetensors>=0.4",
+        "tqdm",
+        "httpx>=0.25",  # downloads; Paddle itself needs it
+        "filelock>=3.12",  # one download at a time, released by the system when a process dies
+    ],
+    extras_require={
+        "cpu": ["paddlepaddle>=2.6.2,<3.4"],
+        # The newest on PyPI; newer GPU builds come from Paddle's own index, see the README.
+        "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2"],
+        "dev": ["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
