@@ -88,7 +88,7 @@ class SegmentationData:
                 where=sample["label_path"],
                 fix=fix,
             )
-        found = cv2.calcHist([sample["label"]], [0], None, [256], [0, 256])[:, 0] > 0
+        found = cv2.calcHist([sample["label"]], [0], None, [256], [0, 256]).ravel() > 0  # OpenCV 4 gives a column
         wrong = [int(v) for v in np.flatnonzero(found) if v >= self.num_classes and v != self.ignore_index]
         if wrong:
             raise DataError(
