@@ -13,6 +13,7 @@ import lzma
 import os
 import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,9 +34,11 @@ MAX_XZ_MEMORY = 80 << 20  # `xz -9` declares 65 MB
 WEIGHTS_RATIO, WEIGHTS_SLACK = 2, 64 << 20  # weights hardly compress: 1.1 is usual
 MAX_WEIGHTS_MEMBERS = 100
 
-# What tarfile, zipfile and the decompressors raise on damaged data.
+# What tarfile, zipfile and the decompressors raise on damaged data, besides OSErrors without a number.
 DAMAGE = (
     tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,
     zlib.error,
     lzma.LZMAError,
     EOFError,
@@ -159,11 +162,11 @@ def archive_errors(path: str | os.PathLike):
         if error.where is not None:
             raise
         raise type(error)(error.problem, where=path, fix=error.fix) from error
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ArchiveError(f"cannot be read ({error.strerror})", where=path) from error
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise ArchiveError(f"is a damaged archive ({reason})", where=path, fix="Download it again") from error
-    except OSError as error:
-        raise ArchiveError(f"cannot be read ({error.strerror or error})", where=path) from error
 
 
 def _size(path: str | os.PathLike) -> int:

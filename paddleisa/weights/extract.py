@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from paddleisa.errors import PaddleISAError
 from paddleisa.files import WriteError, write_error
 from paddleisa.weights.archive import ArchiveError, Member, archive_errors, safe_name, tar_members
 from paddleisa.weights.detect import HEAD, archive_kind
@@ -91,10 +90,7 @@ class _Budget:
         self._free -= count
         self._bar.update(count)
         if self._left < 0:
-            raise ArchiveError(
-                f"unpacks to more than {RATIO} times its size",
-                fix="It may be a decompression bomb; do not unpack it by hand",
-            )
+            raise _bomb()
         if self._free < 0:
             raise WriteError("no space left to unpack the archive", where=self._folder.parent, fix="Free some space")
 
@@ -102,37 +98,37 @@ class _Budget:
 def _write(member: Member, folder: Path, budget: _Budget) -> None:
     target = folder / member.name
     try:
+        (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
         if member.is_folder:
-            target.mkdir(parents=True, exist_ok=True)
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with member.open() as source, target.open("xb") as out:
-            while data := source.read(MAX_CHUNK):
-                budget.spend(len(data))
-                out.write(data)
+        out = target.open("xb")
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise ArchiveError(f"holds '{member.name}' twice, or as file and folder", fix="Download it again") from error
+    except OSError as error:
+        raise write_error(target, error) from error
+    with out, member.open() as source:
+        while data := source.read(MAX_CHUNK):
+            budget.spend(len(data))
+            try:
+                out.write(data)
+            except OSError as error:
+                raise write_error(target, error) from error
 
 
 def _zip_members(path: Path, limit: int) -> Iterator[Member]:
     """As `archive.tar_members`, of a zip with stored or deflated members (others decompress without bounds)."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            infos = file.infolist()
-            if sum(info.file_size for info in infos) > limit:
-                raise ArchiveError(
-                    f"unpacks to more than {RATIO} times its size",
-                    fix="It may be a decompression bomb; do not unpack it by hand",
-                )
-            for info in infos:
-                _check_zip_member(info)
-                yield Member(safe_name(info.filename), info.is_dir(), info.file_size, lambda info=info: file.open(info))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, PaddleISAError):
-            raise
-        raise ArchiveError(
-            f"is a damaged zip ({' '.join(str(error).split())[:80]})", fix="Download it again"
-        ) from error
+    with zipfile.ZipFile(path) as file:
+        infos = file.infolist()
+        if sum(info.file_size for info in infos) > limit:
+            raise _bomb()
+        for info in infos:
+            _check_zip_member(info)
+            yield Member(safe_name(info.filename), info.is_dir(), info.file_size, lambda info=info: file.open(info))
+
+
+def _bomb() -> ArchiveError:
+    advice = "It may be a decompression bomb; do not unpack it by hand"
+    return ArchiveError(f"unpacks to more than {RATIO} times its size", fix=advice)
 
 
 def _check_zip_member(info: zipfile.ZipInfo) -> None:

@@ -60,7 +60,7 @@ def load_weights(
 
 
 def load_backbone(backbone: paddle.nn.Layer, path: str | os.PathLike) -> LoadReport:
-    """Give ``backbone`` its ImageNet weights: a ``.pdparams``, a ``.safetensors``, or a tar archive with a ``.pdparams``.
+    """Give ``backbone`` its ImageNet weights: a ``.pdparams``, a ``.safetensors``, or a tar with a ``.pdparams``.
 
     The fully connected layer of ImageNet (``out`` or ``fc``), which a segmentation backbone does not have, is left out
     and named in the report. Everything else is as in `load_weights`, errors included.

@@ -61,7 +61,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def read_pickle(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
-    """The state dict that the next ``size`` bytes of ``stream`` hold as a pickle; as `read_weights`, without a place."""
+    """The state dict that the next ``size`` bytes of ``stream`` hold as a pickle; its errors do not name a place."""
     return _state(unpickle(stream, size))
 
 
@@ -113,7 +113,7 @@ def _array(name: str, value: object) -> np.ndarray:
         if value.array is None:
             raise WeightsError(f"is damaged: {shown(name)!r} has no data", fix=AGAIN)
         return value.array
-    if isinstance(value, dict):
+    if isinstance(value, dict) and any(isinstance(item, (ArrayRecord, tuple)) for item in value.values()):
         advice = f"This is a checkpoint of several parts: save its part {shown(name)!r} alone"
     else:
         advice = "Give the .pdparams of the model; optimizer states (.pdopt) and checkpoints are something else"

@@ -119,7 +119,10 @@ def look_up(module: object, name: object) -> Global:
     if not isinstance(module, str) or not isinstance(name, str):
         raise WeightsError("asks for a global whose name is not text")
     if (module, name) not in ALLOWED_GLOBALS:
-        raise WeightsError(f"would import and could run {shown(f'{module}.{name}')!r} when it is unpickled")
+        raise WeightsError(
+            f"would import and could run {shown(f'{module}.{name}')!r} when it is unpickled",
+            fix="Do not open it with paddle.load; get the file from its author again",
+        )
     return ALLOWED_GLOBALS[module, name]
 
 
