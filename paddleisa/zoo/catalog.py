@@ -38,6 +38,12 @@ class Entry:
         """``FILE:LINE``, for messages."""
         return f"{self.path}:{self.line}"
 
+    @property
+    def config(self) -> str:
+        """What ``load_config`` takes: a shipped config's name, or the path of a file beside the catalogue."""
+        config = self.row.config
+        return str(self.path.parent / config) if config.endswith((".yml", ".yaml")) else config
+
     def manifest(self) -> dict[str, Tensor] | None:
         """Name, shape and dtype of every tensor, or None where they are not known.
 

@@ -28,11 +28,6 @@ def manifest_text(tensors: Mapping[str, Tensor]) -> str:
     return "".join(f"{line}\n" for line in sorted(lines))
 
 
-def manifest_of(state: Mapping[str, object]) -> dict[str, Tensor]:
-    """The manifest of a state dict whose values have ``shape`` and ``dtype`` as numpy arrays do."""
-    return {name: Tensor(tuple(map(int, value.shape)), str(value.dtype)) for name, value in state.items()}
-
-
 def manifest_digest(tensors: Mapping[str, Tensor]) -> str:
     """sha256 (hex) of :func:`manifest_text`."""
     return hashlib.sha256(manifest_text(tensors).encode()).hexdigest()
@@ -47,17 +42,6 @@ def parse_manifest(text: str, where: object) -> dict[str, Tensor]:
             raise ConfigError(f"tensor {name!r} is listed twice", where=f"{where}:{number}")
         tensors[name] = Tensor(shape, dtype)
     return tensors
-
-
-def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """What keeps ``found`` from being ``expected``, one sentence for each tensor; empty when they are equal."""
-    said = [f"{name} is missing" for name in expected if name not in found]
-    said += [f"{name} is not expected" for name in found if name not in expected]
-    for name in expected.keys() & found.keys():
-        for what, want, got in zip(("shape", "dtype"), expected[name], found[name], strict=True):
-            if want != got:
-                said.append(f"{name} has {what} {_plain(got)} instead of {_plain(want)}")
-    return sorted(said)
 
 
 def byte_count(tensors: Iterable[Tensor]) -> int:
@@ -81,7 +65,3 @@ def _fields(line: str, where: str) -> tuple[str, tuple[int, ...], str]:
     if not (name and dtype and isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)):
         raise ConfigError("is not a line of a manifest", where=where, fix="Write: name [shape] dtype")
     return name, tuple(shape), dtype
-
-
-def _plain(value: object) -> str:
-    return str(list(value)) if isinstance(value, tuple) else str(value)

@@ -20,6 +20,7 @@ Url = Annotated[str, AfterValidator(_http)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=120)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Score = Annotated[float, Field(ge=0, le=100)]
+ConfigName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$")]
 Positive = Annotated[int, Field(gt=0)]
 Size = tuple[Positive, Positive]
 
@@ -98,11 +99,13 @@ class Evaluation(_Part):
 
 
 class Row(_Part):
-    """One published model. ``crop_size`` is that of training, (width, height); ``parameters`` counts as
+    """One published model. ``config`` is the name of a shipped config, or a file (``.yml``) relative to the catalogue.
+
+    ``crop_size`` is that of training, (width, height); ``parameters`` counts as
     ``Layer.parameters()`` does, batch-norm statistics included; ``total_batch`` is over all devices.
     """
 
-    config: Name
+    config: ConfigName
     backbone: str
     dataset: str
     crop_size: Size

@@ -1,0 +1,191 @@
+"""``paddleisa zoo``: the published models, their files, and whether a file is one of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+SUMMARY = "list, download and verify published models; turn their training logs into VisualDL runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One sub-command for each action."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, summary: str, *, network: bool = False) -> argparse.ArgumentParser:
+        command = actions.add_parser(name, help=summary, description=summary)
+        command.add_argument(
+            "--catalogue", action="append", default=[], metavar="FILE", help="a further catalogue (YAML)"
+        )
+        command.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON too")
+        if network:
+            command.add_argument("--offline", action="store_true", help="use what is on this machine, request nothing")
+        return command
+
+    action("list", "list the models of the catalogue").add_argument("--family", help="only the models of this family")
+    action("info", "show everything known of a model").add_argument("name", metavar="NAME")
+    download = action("download", "fetch weights into PADDLEISA_HOME, checked before they are there", network=True)
+    download.add_argument("names", nargs="+", metavar="NAME", help="models of the catalogue, or a family's name")
+    log = action("log", "turn a published or local train.log into a VisualDL run", network=True)
+    log.add_argument("source", metavar="NAME|FILE")
+    log.add_argument("--save_dir", type=Path, metavar="DIR", help="folder of the run (output/published/NAME)")
+    verify = action("verify", "check a weights file: hash, safe read, tensors, forward pass", network=True)
+    verify.add_argument("source", metavar="NAME|FILE")
+    verify.add_argument("--model", metavar="NAME", help="the model that FILE should be (found by its tensors)")
+    table = action("table", "print the Markdown tables, or bring those of FILE up to date")
+    table.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a Markdown file with table markers")
+    table.add_argument("--check", action="store_true", help="change nothing; exit code 1 if FILE is out of date")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, or 1 where ``verify`` or ``table --check`` found a difference."""
+    from paddleisa.zoo.catalog import load_catalogue
+
+    actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify, "table": _table}
+    result, code = actions[args.action](args, load_catalogue(args.catalogue))
+    if args.json is not None:
+        from paddleisa.files import atomic_write
+
+        with atomic_write(args.json, "w") as stream:
+            json.dump(result, stream, indent=1)
+            stream.write("\n")
+    return code
+
+
+def _list(args, catalogue) -> tuple[object, int]:
+    from paddleisa.errors import UsageError, one_of
+
+    families = {entry.family for entry in catalogue}
+    if args.family and args.family not in families:
+        raise UsageError(f"there is no family {args.family!r}", where="--family", fix=one_of(args.family, families))
+    chosen = [entry for entry in catalogue if args.family in (None, entry.family)]
+    header = ("model", "family", "data", "classes", "batch", "mIoU", "flip", "ms+flip", "weights")
+    lines = [header]
+    for entry in chosen:
+        row, scores = entry.row, entry.row.scores
+        multi = scores.ms_flip if scores.ms_flip is not None else scores.ms_flip_published
+        values = ["" if value is None else f"{value:.2f}" for value in (scores.single, scores.flip, multi)]
+        here = "here" if _where_weights_are(entry) else ""
+        lines.append((entry.name, entry.family, row.dataset, str(row.num_classes), str(row.total_batch), *values, here))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return [_facts(entry) for entry in chosen], 0
+
+
+def _info(args, catalogue) -> tuple[object, int]:
+    facts = _facts(catalogue.get(args.name))
+    for line in _lines(facts):
+        print(line)
+    return facts, 0
+
+
+def _download(args, catalogue) -> tuple[object, int]:
+    from paddleisa.zoo.find import download_weights
+
+    families = {entry.family for entry in catalogue}
+    entries = [
+        entry
+        for name in args.names
+        for entry in ([e for e in catalogue if e.family == name] if name in families else [catalogue.get(name)])
+    ]
+    done = []
+    for entry in entries:
+        path = download_weights(entry, offline=args.offline)
+        print(path)
+        done.append({"model": entry.name, "file": str(path)})
+    return done, 0
+
+
+def _log(args, catalogue) -> tuple[object, int]:
+    from paddleisa.zoo.find import download_log
+    from paddleisa.zoo.trainlog import read_train_log, write_run
+
+    file = _local_file(args.source, catalogue)
+    name = file.stem if file else args.source
+    path = file or download_log(catalogue.get(name), offline=args.offline)
+    points = read_train_log(path)
+    run_file = write_run(points, args.save_dir or Path("output") / "published" / name)
+    print(f"{len(points)} points of {path} written to {run_file}")
+    print(f"see them with: visualdl --logdir {run_file.parent} --language en --disable-telemetry")
+    return {"log": str(path), "run": str(run_file), "points": [vars(point) for point in points]}, 0
+
+
+def _verify(args, catalogue) -> tuple[object, int]:
+    from paddleisa.zoo.find import download_weights, local_weights
+    from paddleisa.zoo.verify import best_match, verify_weights
+
+    path = _local_file(args.source, catalogue)
+    if path is None:
+        entry = catalogue.get(args.model or args.source)
+        path = local_weights(args.source) or download_weights(catalogue.get(args.source), offline=args.offline)
+    else:
+        entry = catalogue.get(args.model) if args.model else best_match(path, catalogue)
+    report = verify_weights(path, entry)
+    print(report)
+    return report.to_dict(), 0 if report.ok else 1
+
+
+def _table(args, catalogue) -> tuple[object, int]:
+    from paddleisa.zoo.table import markdown_table, update_tables
+
+    if args.file is None:
+        tables = {
+            f: markdown_table(e for e in catalogue if e.family == f) for f in sorted({e.family for e in catalogue})
+        }
+        print("\n".join(f"{family}\n\n{table}" for family, table in tables.items()))
+        return tables, 0
+    differs = update_tables(args.file, catalogue, check=args.check)
+    if args.check and differs:
+        print(f"{args.file} is out of date. Run: paddleisa zoo table {args.file}")
+    else:
+        print(f"{args.file} {'brought up to date' if differs else 'is up to date'}")
+    return {"file": str(args.file), "differs": differs}, int(args.check and differs)
+
+
+def _local_file(source: str, catalogue) -> Path | None:
+    """``source`` as a file, None when it names a model; a name wins, since ``./NAME`` can still say the file."""
+    from paddleisa.errors import UsageError
+
+    if source in catalogue:
+        return None
+    if Path(source).is_file():
+        return Path(source)
+    if "/" in source or Path(source).suffix in (".pdparams", ".safetensors", ".log", ".txt"):
+        raise UsageError("there is no such file", where=source, fix="Check the path, or give a name of `zoo list`")
+    return None
+
+
+def _where_weights_are(entry) -> Path | None:
+    from paddleisa.zoo.find import cached_weights, local_weights
+
+    cached = cached_weights(entry)
+    return local_weights(entry.name) or (cached if cached.is_file() else None)
+
+
+def _facts(entry) -> dict[str, object]:
+    """All that is known of an entry, as plain data."""
+    from paddleisa.zoo.lock import LockFile
+
+    known, here = LockFile().get(entry.row.weights.url), _where_weights_are(entry)
+    return {
+        "name": entry.name,
+        "family": entry.family,
+        **entry.row.model_dump(mode="json", exclude_none=True),
+        "scores_origin": entry.scores_origin,
+        "catalogue": entry.where,
+        "first_download": vars(known) if known else None,
+        "file": str(here) if here else None,
+    }
+
+
+def _lines(value: dict, indent: str = "") -> list[str]:
+    """A nested dict as indented ``key: value`` lines; None reads as "not known"."""
+    said = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            said += [f"{indent}{key}:", *_lines(item, indent + "  ")]
+        else:
+            said.append(f"{indent}{key}: {'not known' if item is None else item}")
+    return said
