@@ -8,7 +8,7 @@ from typing import Literal
 
 from paddleisa.config import relations
 from paddleisa.config.config import Config
-from paddleisa.config.nodes import Node, Origin, Path_, graft
+from paddleisa.config.nodes import Node, Origin, KeyPath, graft, shorten
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
 from paddleisa.config.reading import shown
@@ -49,19 +49,21 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
     problems = Problems()
     tree = config.tree
     _import_plugins(tree, problems)
-    for key in NEEDS.get(purpose, ()):
-        if tree.child(key) is None or tree.child(key).value is None:
-            problems.add(
-                config.path or config.name,
-                (),
-                f"{key!r} is needed for {purpose} and not given",
-                f"Add {key}:, or inherit it from a file with _base_",
-            )
+    _require(config, NEEDS.get(purpose, ()), purpose or "", problems)
     tree = relations.fill(tree)
     tree = _Checker(problems, defaults).options(tree, options_of(Schema), (), None)
     relations.check(tree, problems)
     problems.raise_if_any(config.name)
     return Config(tree, config.name, config.path)
+
+
+def _require(config: Config, keys: tuple[str, ...], purpose: str, problems: Problems) -> None:
+    for key in keys:
+        node = config.tree.child(key)
+        if node is None or node.value is None:
+            place = node.origin if node is not None else shorten(config.path or config.name)
+            fix = f"Add {key}:, or inherit it from a file with _base_"
+            problems.append(ConfigError(f"{key!r} is needed for {purpose} and not given", where=place, fix=fix))
 
 
 def _import_plugins(tree: Node, problems: Problems) -> None:
@@ -80,7 +82,7 @@ class _Checker:
     def __init__(self, problems: Problems, defaults: bool):
         self._problems, self._defaults = problems, defaults
 
-    def options(self, node: Node, options: Options, path: Path_, kind: Node | None) -> Node:
+    def options(self, node: Node, options: Options, path: KeyPath, kind: Node | None) -> Node:
         """A mapping against the arguments of a class; ``kind`` is the node of a component's ``type``."""
         owner = kind.value if kind is not None else _owner(path)
         given = {}
@@ -97,7 +99,7 @@ class _Checker:
                 self._absent(option, node, path, owner, given)
         return replace(node, value=given)
 
-    def value(self, node: Node, annotation: object, path: Path_) -> Node:
+    def value(self, node: Node, annotation: object, path: KeyPath) -> Node:
         """One value against one annotation."""
         table, inner = table_of(annotation), bare(annotation)
         if table is not None:
@@ -119,7 +121,7 @@ class _Checker:
         self._add(node, path, f"must be {describe(annotation)}, not {shown(node.plain())}")
         return node
 
-    def _component(self, node: Node, table: Registry, path: Path_) -> Node:
+    def _component(self, node: Node, table: Registry, path: KeyPath) -> Node:
         kind = node.child("type")
         if not node.is_mapping:
             known = isinstance(node.value, str) and node.value in table
@@ -140,7 +142,7 @@ class _Checker:
             return self.options(node, options_of(table.get(kind.value)), path, kind)
         return node
 
-    def _leaf(self, node: Node, annotation: object, path: Path_) -> Node:
+    def _leaf(self, node: Node, annotation: object, path: KeyPath) -> Node:
         if annotation is UNKNOWN and node.child("type") is not None:
             self._add(
                 node,
@@ -154,20 +156,20 @@ class _Checker:
             self._add(node, path, error.problem, error.fix)
             return node
 
-    def _unknown(self, node: Node, path: Path_, options: Options, owner: str, kind: Node | None) -> None:
+    def _unknown(self, node: Node, path: KeyPath, options: Options, owner: str, kind: Node | None) -> None:
         fix = f"{nearest(path[-1], options.known)} It accepts: {', '.join(sorted(options.known)) or 'none'}".strip()
         if kind is not None and _other_file(kind, node):
             fix += f". type: {kind.value} is from {kind.origin}: `_inherited_: False` there drops inherited options"
         self._add(node, path, f"{owner} has no {'option' if kind else 'key'} {path[-1]!r}", fix)
 
-    def _absent(self, option: Option, node: Node, path: Path_, owner: str, given: dict[str, Node]) -> None:
+    def _absent(self, option: Option, node: Node, path: KeyPath, owner: str, given: dict[str, Node]) -> None:
         if option.required:
             words = "" if option.annotation is UNKNOWN else f": {describe(option.annotation)}"
             self._add(node, path, f"{owner} needs the option {option.name!r}{words}")
         elif self._defaults and path and _is_plain(option.default):
             given[option.name] = graft(option.default, Origin(f"default of {owner}"))
 
-    def _add(self, node: Node, path: Path_, problem: str, fix: str | None = None) -> None:
+    def _add(self, node: Node, path: KeyPath, problem: str, fix: str | None = None) -> None:
         self._problems.add(node.origin, path, problem, fix)
 
 
@@ -180,7 +182,7 @@ def _regraft(node: Node, value: object) -> Node:
     return replace(graft(value, node.origin), written=node.written)
 
 
-def _owner(path: Path_) -> str:
+def _owner(path: KeyPath) -> str:
     """What a mapping without ``type`` is called: ``test_config``, ``an item of custom_cfg``."""
     if not path:
         return "the config"

@@ -47,7 +47,7 @@ def finish(tree: Node) -> Node:
     if kind is None or kind.written != "sgd" or kind.value != "SGD" or "momentum" in optimizer.value:
         return tree
     momentum = Node(SGD_MOMENTUM, kind.origin)
-    return tree.with_(("optimizer",), replace(optimizer, value={**optimizer.value, "momentum": momentum}))
+    return tree.with_at(("optimizer",), replace(optimizer, value={**optimizer.value, "momentum": momentum}))
 
 
 def _schedule(old: Node) -> Node:
@@ -72,4 +72,4 @@ def _rename_type(component: Node, names: dict[str, str]) -> Node:
     kind = component.child("type")
     if kind is None or not isinstance(kind.value, str) or kind.value not in names:
         return component
-    return component.with_(("type",), replace(kind, value=names[kind.value], written=kind.value))
+    return component.with_at(("type",), replace(kind, value=names[kind.value], written=kind.value))

@@ -11,7 +11,7 @@ from pathlib import Path
 from paddleisa.config.dump import dump_tree
 from paddleisa.config.finding import find_config
 from paddleisa.config.inherit import load_tree
-from paddleisa.config.nodes import Node, Origin, Path_, dotted, graft
+from paddleisa.config.nodes import Node, Origin, KeyPath, dotted, graft
 from paddleisa.config.overrides import apply_flags, apply_opts
 from paddleisa.errors import ConfigError
 
@@ -130,15 +130,15 @@ def _with_plugins(tree: Node, plugins: Iterable[str | Path]) -> Node:
     added = [Node(str(Path(file).absolute()), Origin(f"--plugin {file}")) for file in files]
     given = tree.child("plugins")
     if given is None or given.value is None:
-        return tree.with_(("plugins",), Node(added, added[0].origin))
+        return tree.with_at(("plugins",), Node(added, added[0].origin))
     if not given.is_list:
         raise ConfigError("plugins is not a list", where=given.origin, fix="Write plugins: [my_model.py]")
-    return tree.with_(("plugins",), replace(given, value=[*given.value, *added]))
+    return tree.with_at(("plugins",), replace(given, value=[*given.value, *added]))
 
 
-def _split(path: str, tree: Node) -> Path_:
+def _split(path: str, tree: Node) -> KeyPath:
     """``a.0.b`` as keys and, where the tree has lists, indices."""
-    keys: Path_ = ()
+    keys: KeyPath = ()
     for part in path.split(".") if path else ():
         node = tree.at(keys)
         keys = (*keys, int(part) if node is not None and node.is_list and part.isdigit() else part)
@@ -149,7 +149,7 @@ def _shown(leaf: Node | None) -> str:
     return "absent" if leaf is None else json.dumps(leaf.plain(), ensure_ascii=False)
 
 
-def _require_plain(value: object, path: Path_) -> None:
+def _require_plain(value: object, path: KeyPath) -> None:
     if isinstance(value, Mapping):
         for key, child in value.items():
             if not isinstance(key, str):

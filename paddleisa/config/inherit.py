@@ -99,7 +99,7 @@ def _absolute_plugins(tree: Node, folder: Path) -> Node:
     if plugins is None or not plugins.is_list:
         return tree
     files = [replace(n, value=str(folder / n.value)) if isinstance(n.value, str) else n for n in plugins.value]
-    return tree.with_(("plugins",), replace(plugins, value=files))
+    return tree.with_at(("plugins",), replace(plugins, value=files))
 
 
 def _without(tree: Node, key: str) -> Node:

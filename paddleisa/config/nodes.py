@@ -10,7 +10,7 @@ from pathlib import Path
 from paddleisa.resources import configs_dir
 
 Key = str | int
-Path_ = tuple[Key, ...]
+KeyPath = tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Node:
             return self.value[key]
         return None
 
-    def at(self, path: Path_) -> Node | None:
+    def at(self, path: KeyPath) -> Node | None:
         """The node at the end of ``path``, None when it leads nowhere."""
         node: Node | None = self
         for key in path:
@@ -81,7 +81,7 @@ class Node:
                 return None
         return node
 
-    def nearest_at(self, path: Path_) -> Node:
+    def nearest_at(self, path: KeyPath) -> Node:
         """The deepest node along ``path``: where a message about a missing value points."""
         node = self
         for key in path:
@@ -91,18 +91,18 @@ class Node:
             node = child
         return node
 
-    def with_(self, path: Path_, node: Node) -> Node:
+    def with_at(self, path: KeyPath, node: Node) -> Node:
         """This tree with ``node`` at ``path``, whose parent exists."""
         if not path:
             return node
         key, rest = path[0], path[1:]
         current = self.value[key] if rest else None
-        changed = current.with_(rest, node) if rest else node
+        changed = current.with_at(rest, node) if rest else node
         value = dict(self.value) if self.is_mapping else list(self.value)
         value[key] = changed
         return replace(self, value=value)
 
-    def leaves(self, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
+    def leaves(self, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
         """All scalars and empty containers below, with their paths."""
         if self.value and (self.is_mapping or self.is_list):
             items = self.value.items() if self.is_mapping else enumerate(self.value)
@@ -121,6 +121,6 @@ def graft(value: object, origin: Origin) -> Node:
     return Node(value, origin)
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """``("a", 0, "b")`` -> ``a.0.b``, as ``--opts`` writes it."""
     return ".".join(str(key) for key in path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from paddleisa.config.nodes import Node, Origin, Path_, dotted, graft
+from paddleisa.config.nodes import Node, Origin, KeyPath, dotted, graft
 from paddleisa.config.reading import kind_of, parse
 from paddleisa.errors import ConfigError, nearest, one_of
 
@@ -41,7 +41,7 @@ def apply_flags(tree: Node, flags: Mapping[str, object]) -> Node:
 
 def set_value(tree: Node, keys: Iterable[str], node: Node, origin: Origin) -> Node:
     """``tree`` with ``node`` at ``keys``; ConfigError at ``origin`` when the way there does not exist."""
-    path: Path_ = ()
+    path: KeyPath = ()
     keys = list(keys)
     for depth, key in enumerate(keys):
         parent, last = tree.at(path), depth == len(keys) - 1
@@ -58,10 +58,10 @@ def set_value(tree: Node, keys: Iterable[str], node: Node, origin: Origin) -> No
                 where=origin,
                 fix=f"Its value stands at {parent.origin}",
             )
-    return tree.with_(path, Node(node.value, origin))
+    return tree.with_at(path, Node(node.value, origin))
 
 
-def _index(key: str, parent: Node, path: Path_, origin: Origin) -> int:
+def _index(key: str, parent: Node, path: KeyPath, origin: Origin) -> int:
     length = len(parent.value)
     if not (key.isascii() and key.isdigit()):
         raise ConfigError(
@@ -80,7 +80,7 @@ def _listing(parent: Node) -> str:
     return ", ".join(f"{index} {name}" for index, name in enumerate(names[:20]))
 
 
-def _missing(parent: Node, path: Path_, keys: list[str], depth: int, origin: Origin) -> ConfigError:
+def _missing(parent: Node, path: KeyPath, keys: list[str], depth: int, origin: Origin) -> ConfigError:
     key, rest = keys[depth], keys[depth + 1 :]
     where = f"{dotted(path)} has" if path else "the config has"
     if nearest(key, parent.value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paddleisa.config.nodes import Path_, dotted, shorten
+from paddleisa.config.nodes import KeyPath, dotted
 from paddleisa.errors import ConfigError
 
 
@@ -29,11 +29,9 @@ class Problems:
     def __init__(self):
         self._found: list[ConfigError] = []
 
-    def add(self, place: object, path: Path_, problem: str, fix: str | None = None) -> None:
+    def add(self, place: object, path: KeyPath, problem: str, fix: str | None = None) -> None:
         """A problem with the value at ``path``, which was given at ``place``."""
-        place = shorten(place) if not path else place
-        where = f"{place}: {dotted(path)}" if path else place
-        self.append(ConfigError(problem, where=where, fix=fix))
+        self.append(ConfigError(problem, where=f"{place}: {dotted(path)}", fix=fix))
 
     def append(self, error: ConfigError) -> None:
         """A problem that is an error already."""

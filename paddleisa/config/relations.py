@@ -31,7 +31,7 @@ def _fill_classes(tree: Node) -> Node:
         number = _dataset_classes(tree.child(part))
         if number is not None:
             kind = tree.at((part, "type")).value
-            return tree.with_(("model", "num_classes"), Node(number, Origin(f"from {part} {kind}")))
+            return tree.with_at(("model", "num_classes"), Node(number, Origin(f"from {part} {kind}")))
     return tree
 
 
@@ -40,7 +40,7 @@ def _fill_losses(tree: Node) -> Node:
     if types is None or coef is None or not (types.is_list and coef.is_list) or len(types.value) != 1:
         return tree
     repeated = replace(types, value=types.value * max(1, len(coef.value)))
-    return tree.with_(("loss", "types"), repeated)
+    return tree.with_at(("loss", "types"), repeated)
 
 
 def _check_classes(tree: Node, problems: Problems) -> None:
@@ -77,7 +77,7 @@ def _check_losses(tree: Node, problems: Problems) -> None:
         problems.add(
             coef.origin,
             ("loss", "coef"),
-            f"{len(types.value)} losses, but {kind} has {outputs} outputs in training",
+            f"{len(types.value)} losses, but {kind} gives {outputs} in training",
             "ISANet has 2 with its auxiliary head (loss.coef: [1, 0.4]) and 1 without",
         )
 

@@ -18,18 +18,33 @@ class Made:
 
 
 class Stem(Made):
-    def __init__(self, output_stride: Literal[8, 16] = 8, multi_grid: tuple[int, int, int] = (1, 1, 1),
-                 pretrained: str | None = None):
+    def __init__(
+        self,
+        output_stride: Literal[8, 16] = 8,
+        multi_grid: tuple[int, int, int] = (1, 1, 1),
+        pretrained: str | None = None,
+    ):
         super().__init__(output_stride=output_stride, multi_grid=multi_grid, pretrained=pretrained)
 
 
 class Net(Made):
-    def __init__(self, num_classes: Annotated[int, Field(gt=0)], backbone: Annotated[Made, BACKBONES],
-                 align_corners: bool = False, down_factor: tuple[int, int] = (8, 8), enable_auxiliary_loss: bool = True):
+    def __init__(
+        self,
+        num_classes: Annotated[int, Field(gt=0)],
+        backbone: Annotated[Made, BACKBONES],
+        align_corners: bool = False,
+        down_factor: tuple[int, int] = (8, 8),
+        enable_auxiliary_loss: bool = True,
+    ):
         if down_factor[0] > down_factor[1]:
             raise ConfigError("down_factor falls", fix="Write it the other way round")
-        super().__init__(num_classes=num_classes, backbone=backbone, align_corners=align_corners,
-                         down_factor=down_factor, enable_auxiliary_loss=enable_auxiliary_loss)
+        super().__init__(
+            num_classes=num_classes,
+            backbone=backbone,
+            align_corners=align_corners,
+            down_factor=down_factor,
+            enable_auxiliary_loss=enable_auxiliary_loss,
+        )
 
 
 class PlainNet(Made):
@@ -69,8 +84,12 @@ class Group(BaseModel):
 
 
 class SGD(Made):
-    def __init__(self, momentum: float = 0.9, weight_decay: Annotated[float, Field(ge=0)] = 0.0,
-                 custom_cfg: list[Group] | None = None):
+    def __init__(
+        self,
+        momentum: float = 0.9,
+        weight_decay: Annotated[float, Field(ge=0)] = 0.0,
+        custom_cfg: list[Group] | None = None,
+    ):
         super().__init__(momentum=momentum, weight_decay=weight_decay, custom_cfg=custom_cfg)
 
 

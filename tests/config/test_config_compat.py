@@ -36,7 +36,9 @@ def test_rewritten_values_keep_their_lines(write):
 
 def test_a_new_file_inherits_from_an_old_one(write):
     write("old.yml", OLD)
-    config = load_config(write("new.yml", "_base_: old.yml\nlr_scheduler: {learning_rate: 0.5}\noptimizer: {momentum: 0}"))
+    config = load_config(
+        write("new.yml", "_base_: old.yml\nlr_scheduler: {learning_rate: 0.5}\noptimizer: {momentum: 0}")
+    )
     assert config["lr_scheduler"] == {"type": "PolynomialDecay", "learning_rate": 0.5, "power": 0.7, "end_lr": 0.1}
     assert config["optimizer"] == {"type": "SGD", "momentum": 0}
 
@@ -60,10 +62,14 @@ def test_both_spellings_in_one_file_contradict_each_other(write):
 @pytest.mark.parametrize(
     ("text", "schedule"),
     [
-        ("{value: [1, 2], decay: {type: piecewise, boundaries: [5]}}",
-         {"type": "PiecewiseDecay", "boundaries": [5], "values": [1, 2]}),
-        ("{value: 1, decay: {type: stepdecay, step_size: 3}}",
-         {"type": "StepDecay", "step_size": 3, "learning_rate": 1}),
+        (
+            "{value: [1, 2], decay: {type: piecewise, boundaries: [5]}}",
+            {"type": "PiecewiseDecay", "boundaries": [5], "values": [1, 2]},
+        ),
+        (
+            "{value: 1, decay: {type: stepdecay, step_size: 3}}",
+            {"type": "StepDecay", "step_size": 3, "learning_rate": 1},
+        ),
         ("0.3", {"learning_rate": 0.3}),
         ("{value: 1, decay: {type: cosine}}", {"type": "cosine", "learning_rate": 1}),
         ("{value: 1, decay: 4}", {"type": 4, "learning_rate": 1}),

@@ -34,7 +34,12 @@ def test_a_base_is_relative_to_the_file_that_names_it(write, tmp_path):
 
 def test_inherited_false_replaces_and_leaves_no_trace(write):
     write("base.yml", "a: {x: 1}\nb: {x: 1}")
-    own = "_base_: base.yml\na: {_inherited_: False, y: 2}\nb: {_inherited_: True, y: 2}\nc: [{_inherited_: False, d: 1}]"
+    own = """
+        _base_: base.yml
+        a: {_inherited_: False, y: 2}
+        b: {_inherited_: True, y: 2}
+        c: [{_inherited_: False, d: 1}]
+    """
     assert load_config(write("own.yml", own)).to_dict() == {"a": {"y": 2}, "b": {"x": 1, "y": 2}, "c": [{"d": 1}]}
 
 
