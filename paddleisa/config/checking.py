@@ -8,7 +8,7 @@ from typing import Literal
 
 from paddleisa.config import relations
 from paddleisa.config.config import Config
-from paddleisa.config.nodes import Node, Origin, KeyPath, graft, shorten
+from paddleisa.config.nodes import KeyPath, Node, Origin, graft, shorten
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
 from paddleisa.config.reading import shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from paddleisa.config.nodes import Node, Origin, KeyPath, dotted, graft
+from paddleisa.config.nodes import KeyPath, Node, Origin, dotted, graft
 from paddleisa.config.reading import kind_of, parse
 from paddleisa.errors import ConfigError, nearest, one_of
 
