@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 SUMMARY = "list, download and verify published models; turn their training logs into VisualDL runs"
@@ -14,11 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def action(name: str, summary: str, *, network: bool = False) -> argparse.ArgumentParser:
-        command = actions.add_parser(name, help=summary, description=summary)
+        command = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         command.add_argument(
             "--catalogue", action="append", default=[], metavar="FILE", help="a further catalogue (YAML)"
         )
-        command.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON too")
+        command.add_argument("--json", metavar="FILE", help="write the result as JSON too")
         if network:
             command.add_argument("--offline", action="store_true", help="use what is on this machine, request nothing")
         return command
@@ -40,16 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, or 1 where ``verify`` or ``table --check`` found a difference."""
+    from paddleisa.cli.common import write_json
     from paddleisa.zoo.catalog import load_catalogue
 
     actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify, "table": _table}
     result, code = actions[args.action](args, load_catalogue(args.catalogue))
-    if args.json is not None:
-        from paddleisa.files import atomic_write
-
-        with atomic_write(args.json, "w") as stream:
-            json.dump(result, stream, indent=1)
-            stream.write("\n")
+    write_json(args.json, result)
     return code
 
 

@@ -98,13 +98,8 @@ def _total_of_part(headers: httpx.Headers, offset: int) -> int:
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("content-range", ""))
     first, last, total = map(int, match.groups()) if match else (-1, -1, -1)
     length = _number(headers.get("content-length"))
-    if (
-        not match
-        or not offset
-        or first != offset
-        or not first <= last < total
-        or length not in (None, last - first + 1)
-    ):
+    fits = first <= last < total and length in (None, last - first + 1)
+    if not (match and offset and first == offset and fits):
         raise Transient("the server sends another part than it was asked for", restart=True)
     return total
 

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -126,5 +127,6 @@ def own_home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # of the processes that a test starts
     monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
     return tmp_path / "home"

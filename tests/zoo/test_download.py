@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from paddleisa.errors import DownloadError, UsageError, WeightsError
+from paddleisa.zoo import download as download_module
 from paddleisa.zoo import transfer as transfer_module
 from paddleisa.zoo.answers import answer
 from paddleisa.zoo.download import fetch
@@ -128,8 +129,7 @@ def test_a_changed_file_is_noticed_on_a_server_that_ignores_if_range(server, ser
 
 
 def test_a_page_with_status_200_is_refused(server, serve, get, absent):
-    page = b"<!DOCTYPE html><title>404 Not Found</title>"
-    url = server.add("/model.bin", serve.status(200, body=page, content_type="text/html; charset=utf-8"))
+    url = server.add("/model.bin", serve.status(200, body=b"Not Found", content_type="text/html; charset=utf-8"))
     with pytest.raises(DownloadError, match="web page instead"):
         get(url)
     absent()
@@ -303,6 +303,17 @@ def test_a_server_that_stops_sending_is_left_and_resumed(server, serve, data, ge
 def test_a_server_that_drips_below_the_least_rate_is_left_and_resumed(server, serve, data, get):
     url = server.add("/model.bin", serve.in_turn(dribble(data, 0.1, 10), serve.file(data, etag='"v1"')))
     assert get(url).read_bytes() == data
+
+
+def test_an_untrusted_certificate_is_final_and_names_the_variable_that_helps(get, waits, monkeypatch):
+    def handshake(request):
+        raise httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed")
+
+    client = httpx.Client(transport=httpx.MockTransport(handshake))
+    monkeypatch.setattr(download_module, "new_client", lambda policy: client)
+    with pytest.raises(DownloadError, match="certificate is not trusted.*SSL_CERT_FILE"):
+        get("https://publisher.invalid/model.bin")
+    assert waits == []
 
 
 def test_a_server_that_is_not_there_is_an_error(get, absent):
