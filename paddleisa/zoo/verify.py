@@ -141,10 +141,11 @@ def _check_tensors(state: dict[str, np.ndarray], entry: Entry) -> list[Check]:
 def _check_forward(state: dict[str, np.ndarray], entry: Entry) -> Check:
     """Build the model by its config, load strictly, and look at the logits of one small random image."""
     import numpy as np
-    import paddle
 
     import paddleisa
+    from paddleisa.environment import load_paddle
 
+    paddle = load_paddle()
     try:
         model = paddleisa.build_model(paddleisa.load_config(entry.config))
         paddleisa.load_weights(model, state)
