@@ -46,6 +46,10 @@ class CheckpointError(PaddleISAError):
     """A training checkpoint that cannot be written, read or continued from."""
 
 
+class TrainingError(PaddleISAError):
+    """A training that cannot go on; its last checkpoint is good."""
+
+
 class DownloadError(PaddleISAError):
     """A file that could not be fetched, or that is not what was asked for."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from paddleisa import environment
+from paddleisa.engine import distributed
 from paddleisa.engine.prefetch import prefetched
 from paddleisa.errors import DataError
 from paddleisa.metrics import ConfusionMatrix, Scores
@@ -64,7 +66,7 @@ def evaluate(
     workers: int = 1,
     progress: bool = True,
 ) -> Evaluation:
-    """Predict and score every image of ``dataset`` (its first ``limit``).
+    """Predict and score every image of ``dataset`` (its first ``limit``), shared among the job's processes.
 
     Args:
         predictor: model and test settings; the data set's own transforms prepare the images.
@@ -81,8 +83,10 @@ def evaluate(
         raise DataError("the data set holds no image to evaluate", where=type(dataset).__name__)
     matrix = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
     start = time.perf_counter()
-    samples = prefetched(dataset.__getitem__, range(count), workers)
-    for sample in tqdm(samples, total=count, desc="evaluate", unit="image", disable=None if progress else True):
+    # Several processes share the images without repeating any, so the sum of their matrices is exact.
+    mine = range(environment.rank(), count, environment.world_size())
+    samples = prefetched(dataset.__getitem__, mine, workers)
+    for sample in tqdm(samples, total=len(mine), desc="evaluate", unit="image", disable=None if progress else True):
         if "label" not in sample:
             raise DataError(
                 "there is no label to score against",
@@ -90,5 +94,6 @@ def evaluate(
                 fix="Use `paddleisa predict` for images without labels",
             )
         matrix.add(predictor.predict_prepared(sample), sample["label"], where=sample["label_path"])
+    matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start
     return Evaluation(matrix, matrix.scores(predictor.settings.protocol), count, len(dataset), seconds)

@@ -1,0 +1,107 @@
+"""``paddleisa train``: drive a config's schedule."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paddleisa.cli import common
+
+SUMMARY = "train a model, or print its resolved config with --dry_run"
+OF_CONFIG = ("iters", "batch_size", "learning_rate", "seed", "precision", "amp_level", "repeats")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``train``; those of ``OF_CONFIG`` change the config, the rest say where and how often results go."""
+    common.add_config_arguments(parser)
+    group = parser.add_argument_group("values of the config")
+    group.add_argument("--iters", type=int, metavar="N", help="iterations in all")
+    group.add_argument("--batch_size", type=int, metavar="N", help="images of one process in one iteration")
+    group.add_argument("--learning_rate", type=float, metavar="X", help="rate at the start of the schedule")
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="of weights, shuffling, augmentation, dropout (default 42)"
+    )
+    group.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="arithmetic (default fp32)")
+    group.add_argument("--amp_level", choices=("O1", "O2"), help="O1 casts operations, O2 the weights too (default O1)")
+    group.add_argument("--repeats", type=int, metavar="N", help="times that the images count as one epoch")
+    group = parser.add_argument_group("the run")
+    group.add_argument("--save_dir", default="output", metavar="DIR", help="checkpoints, best_model, logs (output)")
+    group.add_argument(
+        "--save_interval", type=int, default=1000, metavar="N", help="iterations between checkpoints (1000)"
+    )
+    group.add_argument(
+        "--keep_checkpoint_max", type=int, default=5, metavar="N", help="checkpoints to keep, 0: all (5)"
+    )
+    group.add_argument("--resume_model", metavar="DIR|auto", help="a checkpoint, or the newest readable in --save_dir")
+    group.add_argument("--force", action="store_true", help="resume though the config differs from the checkpoint's")
+    group.add_argument("--do_eval", action="store_true", help="evaluate at every checkpoint and keep the best model")
+    group.add_argument("--log_iters", type=int, default=10, metavar="N", help="iterations between log lines (10)")
+    group.add_argument("--use_vdl", action="store_true", help="write a VisualDL log to SAVE_DIR/visualdl")
+    group.add_argument(
+        "--vdl_server", action="store_true", help="also show it: start VisualDL's board, print its address"
+    )
+    group.add_argument("--num_workers", type=int, default=0, metavar="N", help="threads that read ahead (0)")
+    group.add_argument(
+        "--reinit_classifier",
+        action="store_true",
+        help="with model.pretrained: leave the classifier at random, for another number of classes",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 at the end of the schedule; 128 + the signal's number after a stop."""
+    config = common.load(args, {key: getattr(args, key) for key in OF_CONFIG if getattr(args, key) is not None})
+    if args.dry_run:
+        return _dry_run(config)
+    from paddleisa.environment import load_paddle, set_device
+
+    load_paddle()
+    set_device(args.device)
+    from paddleisa.engine.options import TrainOptions
+    from paddleisa.engine.train import train
+    from paddleisa.environment import rank
+
+    options = TrainOptions(
+        save_dir=Path(args.save_dir),
+        save_interval=args.save_interval,
+        log_iters=args.log_iters,
+        num_workers=args.num_workers,
+        do_eval=args.do_eval,
+        use_vdl=args.use_vdl or args.vdl_server,
+        resume=args.resume_model,
+        force=args.force,
+        keep_checkpoint_max=args.keep_checkpoint_max,
+        reinit_classifier=args.reinit_classifier,
+    )
+    if args.vdl_server and rank() == 0:
+        from paddleisa.engine.runlog.board import serve
+
+        print(f"VisualDL: {serve(args.save_dir)}")
+    result = train(config, options)
+    if rank() == 0:
+        common.write_json(
+            args.json,
+            {
+                "command": "train",
+                "config": config.name,
+                "config_digest": config.digest(),
+                "save_dir": args.save_dir,
+                **vars(result),
+            },
+        )
+    return 128 + result.signal if result.signal else 0
+
+
+def _dry_run(config: object) -> int:
+    from paddleisa.environment import load_paddle
+
+    load_paddle()
+    from paddleisa.config import check
+    from paddleisa.engine.train import batch_report
+    from paddleisa.environment import world_size
+
+    checked = check(config, "train", defaults=True)
+    for line in batch_report(checked, checked["batch_size"] * world_size()):
+        print(f"# {line}")
+    print(checked.dump(), end="")
+    return 0

@@ -1,0 +1,77 @@
+"""One path for fp32, fp16 and bf16: what autocasts, what scales the loss, and how an optimizer steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import paddle
+
+from paddleisa.errors import UsageError
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+# Operations that lose by few bits: PaddleSeg's list for O1.
+KEEP_IN_FLOAT32 = {"elementwise_add", "batch_norm", "sync_batch_norm"}
+
+
+class Precision:
+    """Arithmetic of a training.
+
+    Args:
+        kind: fp32; fp16 (GPU only; the loss is scaled); bf16.
+        level: O1 casts operation by operation; O2 keeps the weights in the short type, with float32 masters.
+
+    Raises:
+        UsageError: fp16 on a CPU, which Paddle does not compute.
+    """
+
+    def __init__(self, kind: Literal["fp32", "fp16", "bf16"] = "fp32", level: Literal["O1", "O2"] = "O1"):
+        if kind == "fp16" and not paddle.get_device().startswith("gpu"):
+            raise UsageError("fp16 needs a GPU", where="--precision", fix="Use bf16 or fp32 on a CPU")
+        self.kind, self.level = kind, level
+        self.short = kind != "fp32"
+        self.dtype = {"fp16": "float16"}.get(kind, "bfloat16")
+        self.scaler = paddle.amp.GradScaler(enable=kind == "fp16", init_loss_scaling=2.0**15)
+
+    def prepare(self, model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
+        """Cast the weights for O2, in place."""
+        if self.short and self.level == "O2":
+            paddle.amp.decorate(models=model, optimizers=optimizer, level="O2", dtype=self.dtype, master_weight=True)
+
+    def cast(self) -> object:
+        """Context of the forward pass and the loss."""
+        return paddle.amp.auto_cast(
+            enable=self.short,
+            custom_black_list=KEEP_IN_FLOAT32 if self.short else None,
+            level=self.level,
+            dtype=self.dtype,
+        )
+
+    def update(self, loss: paddle.Tensor, optimizer: paddle.optimizer.Optimizer) -> None:
+        """Backward pass and optimizer step; under fp16 a step whose gradients overflow is left out."""
+        self.scaler.scale(loss).backward()
+        self.scaler.step(optimizer)
+        self.scaler.update()
+        optimizer.clear_grad()
+
+    def state(self) -> dict[str, float]:
+        """The scaler's state as plain numbers."""
+        return {
+            key: float(getattr(value, "item", lambda v=value: v)()) for key, value in self.scaler.state_dict().items()
+        }
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Continue from ``state``."""
+        if not state:
+            return
+        now = self.scaler.state_dict()
+        self.scaler.load_state_dict(
+            {
+                k: paddle.to_tensor([v], "float32")
+                if isinstance(now[k], paddle.Tensor) or hasattr(now[k], "shape")
+                else type(now[k])(v)
+                for k, v in state.items()
+                if k in now
+            }
+        )

@@ -1,0 +1,307 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import paddle
+
+from paddleisa.build import build_dataset, build_loss, build_model, build_optimizer
+from paddleisa.config import Config, check
+from paddleisa.engine import distributed, state
+from paddleisa.engine.batches import Batch, training_batches
+from paddleisa.engine.checkpoint import keep_newest, remove_leftovers, save_checkpoint
+from paddleisa.engine.ema import EMA
+from paddleisa.engine.evaluate import Evaluation, evaluate
+from paddleisa.engine.initial import load_initial
+from paddleisa.engine.options import TrainOptions
+from paddleisa.engine.plan import Plan
+from paddleisa.engine.precision import Precision
+from paddleisa.engine.runlog import RunLog
+from paddleisa.engine.stopping import StopRequest
+from paddleisa.environment import rank, world_size
+from paddleisa.errors import TrainingError
+from paddleisa.files import atomic_write
+from paddleisa.predictor import Predictor
+from paddleisa.visual.overlay import overlay
+from paddleisa.weights import save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT_SEED = 42
+OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training ended.
+
+    Attributes:
+        iteration: the last one done.
+        best_miou, best_iteration: of the evaluations; None without any.
+        signal: the signal that stopped it early, or None.
+    """
+
+    iteration: int
+    best_miou: float | None
+    best_iteration: int | None
+    signal: int | None
+
+
+def train(config: Config, options: TrainOptions) -> TrainResult:
+    """Train what ``config`` describes, from the beginning or from a checkpoint.
+
+    Raises:
+        ConfigError, DataError, WeightsError, CheckpointError, UsageError: before the first step.
+        TrainingError: the loss is no longer a finite number.
+        WriteError: a full disk; the checkpoints before it are whole.
+    """
+    distributed.start()
+    return Trainer(check(config, "train"), options).run()
+
+
+class Trainer:
+    """One training: the parts that the config describes, and the loop over them.
+
+    Args:
+        config: checked for training.
+        options: where and how often results are kept.
+    """
+
+    def __init__(self, config: Config, options: TrainOptions):
+        self.config, self.options = config, options
+        seed = config.get("seed") or DEFAULT_SEED
+        paddle.seed(seed)  # the initial weights
+        self.dataset = build_dataset(config, "train")
+        self.dataset.seed = seed
+        self.val_dataset = build_dataset(config, "val") if options.do_eval else None
+        self.plan = Plan(
+            config["iters"],
+            len(self.dataset),
+            config["batch_size"],
+            world_size(),
+            seed,
+            config.get("repeats") or 1,
+            options.save_interval,
+        )
+        self.model, self.loss = build_model(config), build_loss(config)
+        optimizer, schedule = build_optimizer(config)
+        self.schedule = schedule.scheduler(self.plan.iters)
+        self.optimizer = optimizer.create(self.model, self.schedule)
+        self.precision = Precision(config.get("precision") or "fp32", config.get("amp_level") or "O1")
+        self.iteration, self.best_miou, self.best_iteration, self.evaluations_since_best = 0, None, None, 0
+        found = state.find(options)
+        self._news = self._start_from(found)
+        self.precision.prepare(self.model, self.optimizer)
+        self.ema = EMA(self.model, config["ema"]["decay"]) if config.get("ema") else None
+        if found:
+            state.restore(self, found[1], found[0])
+        self._resumed = found is not None
+        self._parallel = distributed.wrap(self.model)
+
+    def _start_from(self, found: tuple | None) -> list[str]:
+        if found is None:
+            return load_initial(self.model, self.options.reinit_classifier)
+        path, checkpoint = found
+        differences = state.require_same(checkpoint, self, path, self.options.force)
+        return [f"resumed from {path}", *(f"changed: {line}" for line in differences)]
+
+    def run(self) -> TrainResult:
+        """Train to the end, to a signal, or until evaluations no longer get better."""
+        save_dir = Path(self.options.save_dir)
+        if rank() == 0:
+            remove_leftovers(save_dir)
+        with StopRequest() as stop, self._open_log() as log:
+            self._announce(log)
+            waiting = time.perf_counter()
+            for batch in training_batches(self.dataset, self.plan, rank(), self.iteration, self.options.num_workers):
+                start = time.perf_counter()
+                self.iteration += 1
+                losses, stopping = self._step(batch, stop)
+                now = time.perf_counter()
+                log.step(
+                    self.iteration,
+                    self.plan.epoch(self.iteration),
+                    losses,
+                    self._last_lr,
+                    batch_cost=now - waiting,
+                    reader_cost=start - waiting,
+                    memory_mb=_peak_memory_mb(),
+                )
+                if self.plan.saves(self.iteration) or stopping:
+                    self._milestone(log)
+                if stopping:
+                    log.message(f"stopped after iteration {self.iteration}; go on with --resume_model auto")
+                    break
+                if self._is_exhausted():
+                    log.message(f"no better mIoU in {self.evaluations_since_best} evaluations: stopped early")
+                    break
+                waiting = time.perf_counter()
+            return TrainResult(self.iteration, self.best_miou, self.best_iteration, stop.signal)
+
+    def _step(self, batch: Batch, stop: StopRequest) -> tuple[dict[str, float], bool]:
+        """One iteration: (mean loss terms over the processes, whether to stop after it)."""
+        self._parallel.train()
+        paddle.seed(self.plan.step_seed(self.iteration, rank()))
+        with self.precision.cast():
+            outputs = self._parallel(paddle.to_tensor(batch.images))
+            terms = self.loss(outputs, paddle.to_tensor(batch.labels).astype("int64"))
+            loss = sum(terms)
+        values = np.array([term.item() for term in terms], np.float64)
+        finite = bool(np.isfinite(values).all())
+        shared = distributed.summed(np.array([not finite, stop.signal is not None, *np.nan_to_num(values)], np.float32))
+        if shared[0]:
+            whose = f"\n  {chr(10).join(batch.files)}\n" if not finite else " of another process"
+            raise TrainingError(
+                f"the loss is {float(values.sum())}, not a finite number, at the batch{whose}",
+                where=f"iteration {self.iteration}",
+                fix="Look at those images and labels, or lower learning_rate; the checkpoints before it are good",
+            )
+        self._last_lr = self.optimizer.get_lr()
+        self.precision.update(loss, self.optimizer)
+        self.schedule.step()
+        if self.ema:
+            self.ema.update()
+        means = values if world_size() == 1 else shared[2:] / world_size()
+        names = ["main", "aux", *(f"aux{i}" for i in range(2, len(terms)))]
+        return dict(zip(names, map(float, means), strict=False)), bool(shared[1])
+
+    def _milestone(self, log: RunLog) -> None:
+        """Evaluate if asked, keep the best model, write a checkpoint. The best goes first: see the comment."""
+        best = False
+        if self.val_dataset is not None and self.plan.saves(self.iteration):
+            distributed.same_buffers(self.model)
+            best = self._evaluate(log)
+        if rank() == 0:
+            save_dir = Path(self.options.save_dir)
+            # A run killed between the two repeats this iteration and writes the same best model again; the other
+            # way round, the checkpoint would promise a best model that was never written.
+            if best:
+                self._save_best(save_dir / "best_model")
+            save_checkpoint(save_dir, state.take(self))
+            keep_newest(save_dir, self.options.keep_checkpoint_max)
+        distributed.barrier()
+
+    def _evaluate(self, log: RunLog) -> bool:
+        with self.ema.applied() if self.ema else nullcontext():
+            predictor = Predictor(self.model, self.config)
+            result = evaluate(
+                predictor,
+                self.val_dataset,
+                workers=max(self.options.num_workers, 1),
+                progress=self.options.progress and rank() == 0,
+            )
+            if self.options.use_vdl and rank() == 0:
+                log.images(self.iteration, dict(self._overlays(predictor)))
+        log.evaluation(self.iteration, result, self.val_dataset.class_names)
+        return self._note_score(result, log)
+
+    def _note_score(self, result: Evaluation, log: RunLog) -> bool:
+        miou = result.scores.miou
+        better = self.best_miou is None or miou > self.best_miou
+        if better:
+            self.best_miou, self.best_iteration, self.evaluations_since_best = miou, self.iteration, 0
+        else:
+            self.evaluations_since_best += 1
+        log.message(
+            f"[EVAL] The model with the best validation mIoU ({self.best_miou:.4f}) was saved at iter "
+            f"{self.best_iteration}."
+        )
+        return better
+
+    def _is_exhausted(self) -> bool:
+        patience = self.config.get("early_stop")
+        return bool(patience) and self.evaluations_since_best >= patience
+
+    def _save_best(self, folder: Path) -> None:
+        with self.ema.applied() if self.ema else nullcontext():
+            save_weights(self.model.state_dict(), folder / "model.pdparams")
+        with atomic_write(folder / "score.json", "w") as stream:
+            stream.write(f'{{"iteration": {self.iteration}, "miou": {self.best_miou!r}}}\n')
+
+    def _overlays(self, predictor: Predictor) -> Iterator[tuple[str, np.ndarray]]:
+        """Image, truth and prediction side by side, for the first validation images."""
+        data = self.val_dataset
+        for i in range(min(OVERLAYS, len(data))):
+            sample = data.read(i)
+            image, palette = sample["img"], data.palette
+            parts = [image, overlay(image, sample["label"], palette), overlay(image, predictor(image), palette)]
+            yield f"{i}_image_truth_prediction", np.concatenate(parts, axis=1)
+
+    def _open_log(self) -> RunLog:
+        if rank() != 0:
+            return SilentLog()
+        return RunLog(
+            self.options.save_dir,
+            iters=self.plan.iters,
+            batch_size=self.plan.total_batch,
+            use_vdl=self.options.use_vdl,
+            resume_at=self.iteration if self._resumed else None,
+            log_iters=self.options.log_iters,
+        )
+
+    def _announce(self, log: RunLog) -> None:
+        for line in [*self._news, *batch_report(self.config, self.plan.total_batch)]:
+            log.message(line)
+        if world_size() > 1 and paddle.get_device() == "cpu":
+            log.message("Paddle has no SyncBatchNorm on CPUs: each process normalises its own images")
+        log.message(
+            f"{self.plan.dataset_size} images, {self.plan.steps_per_epoch} iterations an epoch, "
+            f"{self.plan.epoch(self.plan.iters)} epochs"
+        )
+        rate = self.config["lr_scheduler"].get("learning_rate")
+        log.hparams(
+            {
+                "config": self.config.name,
+                "learning_rate": rate,
+                "total_batch": self.plan.total_batch,
+                "iters": self.plan.iters,
+                "seed": self.plan.seed,
+                "precision": self.precision.kind,
+            },
+            metrics=["Evaluate/mIoU"],
+        )
+
+
+class SilentLog:
+    """The log of every process but the first: takes everything, writes nothing."""
+
+    def __enter__(self) -> SilentLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __getattr__(self, _: str) -> object:
+        return lambda *args, **kwargs: None
+
+
+def batch_report(config: Config, total_batch: int) -> list[str]:
+    """The total batch, and whether it is the published one: scores depend on it, and it stands nowhere in the YAML."""
+    from paddleisa.zoo.catalog import load_catalogue
+
+    lines = [f"total batch: {total_batch} = {config['batch_size']} per process x {total_batch // config['batch_size']}"]
+    catalogue = load_catalogue()
+    if config.name in catalogue:
+        published = catalogue.get(config.name).row.total_batch
+        if published != total_batch:
+            lines.append(
+                f"NOTE: the published scores were trained with a total batch of {published}; "
+                "the learning rate is not scaled"
+            )
+    return lines
+
+
+def _peak_memory_mb() -> float:
+    if paddle.get_device().startswith("gpu"):
+        return paddle.device.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
