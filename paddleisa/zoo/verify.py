@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from paddleisa.environment import load_paddle
 from paddleisa.errors import ConfigError, PaddleISAError, WeightsError
 from paddleisa.zoo.catalog import Catalogue, Entry
 from paddleisa.zoo.download import sha256_of
@@ -140,12 +141,12 @@ def _check_tensors(state: dict[str, np.ndarray], entry: Entry) -> list[Check]:
 
 def _check_forward(state: dict[str, np.ndarray], entry: Entry) -> Check:
     """Build the model by its config, load strictly, and look at the logits of one small random image."""
+    load_paddle()
     import numpy as np
+    import paddle
 
     import paddleisa
-    from paddleisa.environment import load_paddle
 
-    paddle = load_paddle()
     try:
         model = paddleisa.build_model(paddleisa.load_config(entry.config))
         paddleisa.load_weights(model, state)
