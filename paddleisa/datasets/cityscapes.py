@@ -11,7 +11,7 @@ from paddleisa.errors import DataError
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import cityscapes_palette
 
-_IMAGE, _LABEL, _RAW_LABEL = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_labelIds.png"
+IMAGE, LABEL, RAW_LABEL = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_labelIds.png"
 
 
 @DATASETS.register
@@ -46,17 +46,17 @@ class Cityscapes(SegmentationData):
         edge: Edge = False,
     ):
         root = require_folder(dataset_root, "Download Cityscapes and set dataset_root to the folder with leftImg8bit")
-        images = _by_name(root / "leftImg8bit" / mode, _IMAGE)
+        images = files_by_name(root / "leftImg8bit" / mode, IMAGE)
         if not images:
-            raise DataError(f"there are no images CITY/NAME{_IMAGE}", where=root / "leftImg8bit" / mode)
-        labels = {} if mode == "test" else _by_name(root / "gtFine" / mode, _LABEL)
+            raise DataError(f"there are no images CITY/NAME{IMAGE}", where=root / "leftImg8bit" / mode)
+        labels = {} if mode == "test" else files_by_name(root / "gtFine" / mode, LABEL)
         if mode != "test":
             _require_pairs(images, labels, root, mode)
         samples: list[Row] = [(images[name], labels.get(name)) for name in sorted(images)]
         super().__init__(transforms, samples, mode)
 
 
-def _by_name(folder: Path, ending: str) -> dict[str, str]:
+def files_by_name(folder: Path, ending: str) -> dict[str, str]:
     """{"CITY/NAME": path} of all files ``folder/CITY/NAME + ending``."""
     return {
         f"{path.parent.name}/{path.name.removesuffix(ending)}": str(path)
@@ -70,17 +70,17 @@ def _require_pairs(images: dict[str, str], labels: dict[str, str], root: Path, m
     where, prepare = root / "gtFine" / mode, f"Run: paddleisa prepare cityscapes {root}"
     without_label = sorted(images.keys() - labels.keys())
     without_image = sorted(labels.keys() - images.keys())
-    if not labels and _by_name(where, _RAW_LABEL):
+    if not labels and files_by_name(where, RAW_LABEL):
         raise DataError(
             "the labels are labelIds, which hold other numbers than the 19 classes", where=where, fix=prepare
         )
     if without_label:
-        raw = _by_name(where, _RAW_LABEL)
+        raw = files_by_name(where, RAW_LABEL)
         fix = prepare if all(name in raw for name in without_label) else "Unpack gtFine_trainvaltest.zip again"
-        raise DataError(f"{_some(without_label)} without a label{_LABEL}", where=where, fix=fix)
+        raise DataError(f"{_some(without_label)} without a label{LABEL}", where=where, fix=fix)
     if without_image:
         raise DataError(
-            f"{_some(without_image, 'label')} without an image{_IMAGE}",
+            f"{_some(without_image, 'label')} without an image{IMAGE}",
             where=where,
             fix="Unpack leftImg8bit_trainvaltest.zip again, or remove the label",
         )

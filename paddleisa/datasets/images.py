@@ -28,7 +28,11 @@ def read_image(path: str | Path) -> np.ndarray:
         DataError: the file is missing, truncated, damaged (PNG: checksums are compared; JPEG: the end is looked for,
             damage inside it cannot be told) or not an image.
     """
-    data = _read(path)
+    return decode_image(read_intact(path), path)
+
+
+def decode_image(data: bytes, path: str | Path) -> np.ndarray:
+    """``read_image`` of a file's content; ``path`` is for messages."""
     img = _decode(data, cv2.IMREAD_COLOR, path)
     return cv2.cvtColor(img, cv2.COLOR_BGR2RGB, dst=img)
 
@@ -41,7 +45,11 @@ def read_label(path: str | Path) -> np.ndarray:
     Raises:
         DataError: the file is missing, truncated or damaged, or holds something else than 8-bit class ids.
     """
-    data = _read(path)
+    return decode_label(read_intact(path), path)
+
+
+def decode_label(data: bytes, path: str | Path) -> np.ndarray:
+    """``read_label`` of a file's content; ``path`` is for messages."""
     if not data.startswith(png.SIGNATURE):
         return _other_label(data, path)
     info = png.header(data)
@@ -74,7 +82,8 @@ def write_label(path: str | Path, label: np.ndarray, palette: np.ndarray | None 
     _write(path, np.ascontiguousarray(label), palette)
 
 
-def _read(path: str | Path) -> bytes:
+def read_intact(path: str | Path) -> bytes:
+    """A file's content; DataError when there is none, when it is empty, or a PNG or JPEG that is cut off or damaged."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from paddleisa.errors import DataError
@@ -34,20 +34,25 @@ def read_list(path: str | Path, root: str | Path, separator: str = " ", labels: 
     except OSError as error:
         raise DataError(f"the list file cannot be read ({error.strerror or error})", where=path) from error
     rows: list[Row] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        columns = [column.strip() for column in line.split(separator) if column.strip()]
+    for number, line, columns in list_lines(text, separator):
         if len(columns) != 2 and (labels or len(columns) != 1):
-            raise _wrong_columns(path, number, line, len(columns), separator, labels)
+            raise wrong_columns(path, number, line, len(columns), separator, labels)
         rows.append((str(Path(root) / columns[0]), str(Path(root) / columns[1]) if len(columns) == 2 else None))
     if not rows:
         raise DataError("the list file names no image", where=path)
     return rows
 
 
-def _wrong_columns(path: str | Path, number: int, line: str, count: int, separator: str, labels: bool) -> DataError:
+def list_lines(text: str, separator: str = " ") -> Iterator[tuple[int, str, list[str]]]:
+    """(number, line, columns) of each line of a list file that is neither blank nor a comment."""
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            yield number, line, [column.strip() for column in line.split(separator) if column.strip()]
+
+
+def wrong_columns(path: str | Path, number: int, line: str, count: int, separator: str, labels: bool) -> DataError:
+    """The error of a line that does not hold an image and a label; its advice depends on what the line holds."""
     wanted = f"image{separator}label" + ("" if labels else ", or an image alone")
     other = next((s for s in ("\t", ",", ";", " ") if s != separator and len(line.split(s)) == 2), None)
     fix = f"Write {wanted!r} on each line"

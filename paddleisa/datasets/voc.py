@@ -12,7 +12,7 @@ from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import voc_palette
 
 # What each mode is made of: lists of ImageSets/Segmentation and the folders of their labels.
-_PARTS = {
+PARTS = {
     "train": [("train", "SegmentationClass")],
     "val": [("val", "SegmentationClass")],
     "trainval": [("trainval", "SegmentationClass")],
@@ -56,19 +56,19 @@ class PascalVOC(SegmentationData):
         )
         prepare = f"Run: paddleisa prepare voc {dataset_root}"
         samples: list[Row] = []
-        for part, labels in _PARTS[mode]:
+        for part, labels in PARTS[mode]:
             path = root / "ImageSets" / "Segmentation" / f"{part}.txt"
             fix = prepare if part == "aug" else "Unpack VOCtrainval_11-May-2012.tar into dataset_root again"
             rows: list[Row] = [
                 (str(root / "JPEGImages" / f"{name}.jpg"), str(root / labels / f"{name}.png"))
-                for name in _names(path, fix)
+                for name in read_names(path, fix)
             ]
             require_files(rows, where=path, fix=fix)
             samples += rows
         super().__init__(transforms, samples, mode)
 
 
-def _names(path: Path, fix: str) -> list[str]:
+def read_names(path: Path, fix: str) -> list[str]:
     """The image names in one list of ImageSets, in its order; DataError when there are none."""
     try:
         names = path.read_text(encoding="utf-8-sig").split()
