@@ -82,7 +82,15 @@ def load_paddle() -> None:
     warnings.filterwarnings("ignore", message="No ccache found")
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        importlib.import_module("paddle")
+        try:
+            importlib.import_module("paddle")
+        except ModuleNotFoundError as error:
+            if error.name != "paddle":
+                raise
+            raise UsageError(
+                "Paddle is not installed",
+                fix="Install it with pip install 'paddleisa[cpu]' or 'paddleisa[gpu]' (the README says which)",
+            ) from error
     lines = said.getvalue().splitlines(keepends=True)
     sys.stderr.writelines(line for line in lines if "OMP_NUM_THREADS" not in line)
 
@@ -99,7 +107,7 @@ def set_device(name: str | None = None) -> str:
     if name is None:
         name = "gpu" if gpus else "cpu"
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "gpu") or (number and not number.isdigit()):
+    if name not in ("cpu", "gpu") and not (kind == "gpu" and number.isascii() and number.isdigit()):
         raise UsageError(f"there is no device {name!r}", where="--device", fix="Write cpu, gpu or gpu:N")
     if kind == "gpu" and (not gpus or (number and int(number) >= gpus)):
         built = "sees" if paddle.is_compiled_with_cuda() else "is a CPU build of Paddle and sees"

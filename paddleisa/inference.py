@@ -14,6 +14,7 @@ A *network* here is any function from (1, 3, h, w) to logits (1, K, h, w), both 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -52,7 +53,7 @@ class TestSettings:
     protocol: Protocol = "corrected"
 
     def __post_init__(self):
-        if not self.scales or min(self.scales) <= 0:
+        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise UsageError(
                 f"scales {list(self.scales)} must be positive", where="--scales", fix="Write 0.75 1.0 1.25"
             )
@@ -124,7 +125,8 @@ def _sum_of_views(network: Network, image: paddle.Tensor, settings: TestSettings
     published = settings.protocol == "published"
     total, scaled = None, image
     for scale in settings.scales:
-        scaled = _resize(scaled if published else image, (int(height * scale + 0.5), int(width * scale + 0.5)))
+        size = (max(int(height * scale + 0.5), 1), max(int(width * scale + 0.5), 1))
+        scaled = _resize(scaled if published else image, size)
         for axes in settings.flips:
             logits = _flip(_run(network, _flip(scaled, axes), settings), axes)
             logits = _resize(logits, (height, width))

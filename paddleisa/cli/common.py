@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,29 @@ if TYPE_CHECKING:
     from paddleisa.predictor import Predictor
 
 
+def positive(text: str) -> int:
+    """Type of an option that is a whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return number
+
+
+def natural(text: str) -> int:
+    """Type of an option that is a whole number from 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
+    return number
+
+
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """--config, --opts, --plugin, --dry_run, --device, --json."""
     parser.add_argument("--config", required=True, metavar="FILE|NAME", help="a YAML file, or a shipped config's name")
     parser.add_argument(
         "--opts",
         nargs="+",
+        action="extend",
         default=[],
         metavar="KEY=VALUE",
         help="change config values, e.g. train_dataset.transforms.0.min_scale_factor=0.75",
@@ -39,11 +57,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry_run", action="store_true", help="print the resolved config, with the origin of every value"
     )
     parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
-    parser.add_argument("--json", metavar="FILE", help="also write the results there")
+    parser.add_argument("--json", type=_writable, metavar="FILE", help="also write the results there")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """--model_path, --reinit_classifier."""
+    """--model_path."""
     parser.add_argument(
         "--model_path",
         metavar="FILE",
@@ -62,8 +80,8 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--flip_horizontal", action="store_true", help="add the left-right mirrored image")
     group.add_argument("--flip_vertical", action="store_true", help="add the upside-down image")
     group.add_argument("--is_slide", action="store_true", help="slide a window; implied by --crop_size")
-    group.add_argument("--crop_size", nargs=2, type=int, metavar=("W", "H"), help="the window's size")
-    group.add_argument("--stride", nargs=2, type=int, metavar=("W", "H"), help="the window's step")
+    group.add_argument("--crop_size", nargs=2, type=positive, metavar=("W", "H"), help="the window's size")
+    group.add_argument("--stride", nargs=2, type=positive, metavar=("W", "H"), help="the window's step")
     group.add_argument(
         "--protocol",
         choices=("published", "corrected"),
@@ -72,6 +90,17 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--engine", default="paddle", help="what computes the network")
     group.add_argument("--precision", default="fp32", help="of the network's arithmetic")
+
+
+def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
+    """Import paddle, choose the device, and check the config: what comes before anything slow."""
+    from paddleisa.environment import load_paddle, set_device
+
+    load_paddle()
+    set_device(args.device)
+    from paddleisa.config import check
+
+    check(config, purpose)
 
 
 def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:
@@ -162,17 +191,14 @@ def find_model_path(args: argparse.Namespace, config: Config) -> Path:
 
 def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor, nn.Layer, Path]:
     """Predictor, model and weights file, ready to run on the chosen device."""
-    from paddleisa.environment import load_paddle, set_device
-
+    start(args, config, "val")
     settings = test_settings(args, config)
-    load_paddle()
-    set_device(args.device)
+    path = find_model_path(args, config)
     from paddleisa.build import build_model
     from paddleisa.predictor import Predictor
     from paddleisa.weights import load_weights
 
     model = build_model(config)
-    path = find_model_path(args, config)
     print(load_weights(model, path))
     return Predictor(model, config, engine=args.engine, precision=args.precision, **vars(settings)), model, path
 
@@ -199,5 +225,14 @@ def write_json(path: str | None, result: dict[str, object]) -> None:
         from paddleisa.files import atomic_write
 
         with atomic_write(path, "w") as stream:
-            json.dump(result, stream, indent=1, ensure_ascii=False)
+            json.dump(result, stream, indent=1)
             stream.write("\n")
+
+
+def _writable(text: str) -> str:
+    """Type of an option that names a file to write: better refused now than after an hour's evaluation."""
+    path = Path(text)
+    there = next((folder for folder in path.parents if folder.exists()), Path())
+    if path.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
+    return text

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from paddleisa import __version__
-from paddleisa.errors import PaddleISAError, nearest
+from paddleisa.errors import PaddleISAError, nearest, one_of
 
 COMMANDS = {
     "train": "train a model, or print its resolved config with --dry_run",
@@ -33,16 +33,28 @@ class Parser(argparse.ArgumentParser):
         hint = ""
         if message.startswith("unrecognized arguments: "):
             wrong = message.split()[2].partition("=")[0]
-            options = [o for action in self._actions for o in action.option_strings]
-            hint = " " + nearest(wrong, options)
-        self.exit(EXIT_MISTAKE, f"{self.prog}: error: {message}.{hint} See `{self.prog} --help`\n")
+            hint = nearest(wrong, self.options()) if wrong.startswith("-") else ""
+        self.exit(EXIT_MISTAKE, f"{self.prog}: error: {message}. {hint and hint + ' '}See `{self.prog} --help`\n")
+
+    def options(self) -> set[str]:
+        """Names of all options, those of sub-commands included."""
+        names = set()
+        for action in self._actions:
+            names.update(action.option_strings)
+            if isinstance(action, argparse._SubParsersAction):
+                names.update(*(parser.options() for parser in action.choices.values()))
+        return names
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 2 for a mistake of the user's, 130 after Ctrl-C, or what the command returns."""
     argv = [_with_underscores(word) for word in (sys.argv[1:] if argv is None else argv)]
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
         return _run(argv)
+    except SystemExit as stop:  # argparse, after --help or a mistake
+        return stop.code if isinstance(stop.code, int) else EXIT_MISTAKE
     except PaddleISAError as error:
         print(f"paddleisa: error: {error}", file=sys.stderr)
         return EXIT_MISTAKE
@@ -53,10 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not full and error.filename is None:
             raise
-        place = error.filename or "a file"
-        print(f"paddleisa: error: {place}: no space left to write. Free some space", file=sys.stderr)
+        # What is left here is a file that the system refuses: no permission, a folder, a name too long, a full disk.
+        place = _shortened(error.filename or "a file")
+        problem = "no space left to write. Free some space" if full else error.strerror
+        print(f"paddleisa: error: {place}: {problem}", file=sys.stderr)
         return EXIT_MISTAKE
 
 
@@ -69,6 +84,7 @@ def _run(argv: Sequence[str]) -> int:
     parser.add_argument("--version", action="version", version=f"paddleisa {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    chosen_parser = parser
     for name, summary in COMMANDS.items():
         # No abbreviations: `--model` must not silently mean --model_path today and something else tomorrow.
         command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
@@ -76,8 +92,20 @@ def _run(argv: Sequence[str]) -> int:
             module = importlib.import_module(f"paddleisa.cli.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+            chosen_parser = command
+    if chosen is not None and chosen not in COMMANDS:
+        first = "" if chosen == argv[0] else "The command comes first. "
+        parser.error(f"there is no command {_shortened(chosen)!r}. {first}{one_of(chosen, COMMANDS)}")
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # The command's parser knows what the word may have been meant to be; the outer one does not.
+        chosen_parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return args.run(args)
+
+
+def _shortened(word: object) -> str:
+    word = str(word)
+    return word if len(word) <= 200 else f"{word[:200]}..."
 
 
 def _with_underscores(word: str) -> str:

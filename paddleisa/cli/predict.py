@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--image_path", metavar="PATH", help="an image, a folder, or a text file with an image per line"
     )
     parser.add_argument("--save_dir", default="output/result", metavar="DIR", help="where results go (output/result)")
-    parser.add_argument("--num_workers", type=int, default=1, metavar="N", help="threads that read ahead (default 1)")
+    parser.add_argument(
+        "--num_workers", type=common.natural, default=1, metavar="N", help="threads that read ahead (default 1)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.image_path is None:
         raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
-    images = find_images(args.image_path)
+    images = find_images(args.image_path, leave_out=args.save_dir)
     predictor, _, weights = common.load_predictor(args, config)
     palette = common.palette_of(config)
-    result = predict(predictor, images, args.save_dir, palette, workers=max(args.num_workers, 0))
+    result = predict(predictor, images, args.save_dir, palette, workers=args.num_workers)
     print(
         f"{len(result.written)} of {len(images)} images predicted; see {args.save_dir}/ ({', '.join(FOLDERS.values())})"
     )

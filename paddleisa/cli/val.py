@@ -14,9 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_config_arguments(parser)
     common.add_model_arguments(parser)
     common.add_test_arguments(parser)
-    parser.add_argument("--num_workers", type=int, default=1, metavar="N", help="threads that read ahead (default 1)")
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="look at the first N images only; not a score of the set"
+        "--num_workers", type=common.natural, default=1, metavar="N", help="threads that read ahead (default 1)"
+    )
+    parser.add_argument(
+        "--limit", type=common.positive, metavar="N", help="look at the first N images only; not a score of the set"
     )
 
 
@@ -25,14 +27,16 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
-    predictor, _, weights = common.load_predictor(args, config)
+    common.start(args, config, "val")
     from paddleisa import environment
     from paddleisa.build import build_dataset
     from paddleisa.engine.evaluate import evaluate
     from paddleisa.files import sha256_of
 
+    common.find_model_path(args, config)  # what is missing is told before the network is built, weights first
     dataset = build_dataset(config, "val")
-    result = evaluate(predictor, dataset, limit=args.limit, workers=max(args.num_workers, 0))
+    predictor, _, weights = common.load_predictor(args, config)
+    result = evaluate(predictor, dataset, limit=args.limit, workers=args.num_workers)
     print(result.table(dataset.class_names))
     print(result.summary())
     common.write_json(

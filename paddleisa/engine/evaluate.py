@@ -11,7 +11,7 @@ from tqdm import tqdm
 from paddleisa import environment
 from paddleisa.engine import distributed
 from paddleisa.engine.prefetch import prefetched
-from paddleisa.errors import DataError
+from paddleisa.errors import DataError, UsageError
 from paddleisa.metrics import ConfusionMatrix, Scores
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def evaluate(
     Raises:
         DataError: an image or label that cannot be used, a data set without labels or images.
     """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit {limit} leaves no image to evaluate", where="--limit", fix="Give a number from 1")
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if count == 0:
         raise DataError("the data set holds no image to evaluate", where=type(dataset).__name__)

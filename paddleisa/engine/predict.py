@@ -24,20 +24,27 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 FOLDERS = {"overlay": "added_prediction", "colour": "pseudo_color_prediction", "ids": "class_id_prediction"}
 
 
-def find_images(path: str | Path) -> list[tuple[Path, Path]]:
+def find_images(path: str | Path, leave_out: str | Path | None = None) -> list[tuple[Path, Path]]:
     """The images that ``path`` names, each with its name relative to the result folders.
 
     Args:
         path: an image; a folder, searched with its subfolders; or a text file with an image per line (the first
-            column, relative to the list's folder).
+            column, relative to the list's folder). Hidden files and folders (``.name``) are not searched.
+        leave_out: a ``save_dir`` whose earlier results, if they lie in the searched folder, are no images to predict.
 
     Raises:
         DataError: nothing is there, or no image in it.
     """
     path = Path(path)
     if path.is_dir():
+        results = set() if leave_out is None else {(Path(leave_out) / folder).resolve() for folder in FOLDERS.values()}
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         images = [(p, p.relative_to(path)) for p in found]
+        images = [
+            (p, relative)
+            for p, relative in images
+            if not any(part.startswith(".") for part in relative.parts) and results.isdisjoint(p.resolve().parents)
+        ]
     elif path.suffix.lower() in (".txt", ".lst", ".list") and path.is_file():
         images = _listed(path)
     elif path.is_file():
@@ -54,6 +61,8 @@ def _listed(path: Path) -> list[tuple[Path, Path]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError("the list is not UTF-8 text", where=path) from error
+    except OSError as error:
+        raise DataError(f"the list cannot be read ({error.strerror})", where=path) from error
     images = []
     for line in filter(str.strip, lines):
         # A name may hold spaces: take the whole line where that is a file, else its first column.
@@ -128,12 +137,17 @@ def _load(path: Path) -> np.ndarray | PaddleISAError:
 
 
 def _targets(images: Sequence[tuple[Path, Path]], save_dir: Path) -> list[dict[str, Path]]:
-    """Result files of each image. Images that differ only in their suffix keep it in the name."""
-    stems = Counter(relative.with_suffix("") for _, relative in images)
+    """Result files of each image. Images that differ only in their suffix keep it in the name, others get a number."""
     inputs = {path.resolve() for path, _ in images}
+    stems = Counter(relative.with_suffix("") for relative in {path.resolve(): r for path, r in images}.values())
+    taken: dict[Path, Path] = {}
     targets = []
     for path, relative in images:
         name = relative.with_suffix(".png") if stems[relative.with_suffix("")] == 1 else Path(f"{relative}.png")
+        number = 1
+        while taken.setdefault(name, path.resolve()) != path.resolve():
+            number += 1
+            name = relative.with_name(f"{relative.name}_{number}.png")
         files = {kind: save_dir / folder / name for kind, folder in FOLDERS.items()}
         for file in files.values():
             if file.resolve() in inputs:

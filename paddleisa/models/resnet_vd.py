@@ -6,14 +6,16 @@ Contract of every backbone: ``forward`` maps (N, 3, H, W) to the list of the fou
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import paddle.nn.functional as F
 from paddle import nn
+from pydantic import Field
 
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES
 
+PositiveInt = Annotated[int, Field(gt=0)]
 STAGE_WIDTHS = (64, 128, 256, 512)
 # Stages that keep their resolution and dilate instead: {stage: dilation}.
 DILATED_STAGES = {8: {2: 2, 3: 4}, 16: {3: 2}, 32: {}}
@@ -84,7 +86,7 @@ class ResNet_vd(nn.Layer):
     def __init__(
         self,
         output_stride: Literal[8, 16, 32] = 8,
-        multi_grid: tuple[int, int, int] = (1, 1, 1),
+        multi_grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1),
         pretrained: str | None = None,
     ):
         super().__init__()
