@@ -35,15 +35,19 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, model: nn.Layer) -> 
 
 
 def restore_optimizer(
-    optimizer: paddle.optimizer.Optimizer, model: nn.Layer, arrays: Mapping[str, np.ndarray], where: object
+    optimizer: paddle.optimizer.Optimizer,
+    model: nn.Layer,
+    arrays: Mapping[str, np.ndarray],
+    schedule: dict[str, object],
+    where: object,
 ) -> None:
-    """Give ``optimizer`` the accumulators that ``optimizer_arrays`` took.
+    """Give ``optimizer`` the accumulators that ``optimizer_arrays`` took, and its schedule the state it had.
 
     Raises:
         CheckpointError: they belong to another model.
     """
     paddle_names = {structured: name for name, structured in _by_paddle_name(model).items()}
-    state: dict[str, object] = {}
+    state: dict[str, object] = {"LR_Scheduler": schedule}
     masters: dict[str, object] = {}
     for key, array in arrays.items():
         structured, _, accumulator = key.rpartition("/")

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import paddle
 
 import paddleisa
@@ -13,7 +14,7 @@ from paddleisa.config import Config
 from paddleisa.engine.checkpoint import Checkpoint, newest_readable, read_checkpoint
 from paddleisa.engine.optimizer_state import optimizer_arrays, restore_optimizer
 from paddleisa.environment import world_size
-from paddleisa.errors import CheckpointError, UsageError
+from paddleisa.errors import CheckpointError, TrainingError, UsageError
 from paddleisa.weights import load_weights
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def take(trainer: Trainer) -> Checkpoint:
     }
     if trainer.ema:
         arrays["ema.pdparams"] = trainer.ema.state()
+    _require_finite(arrays, trainer.iteration)
     facts = {
         "iteration": trainer.iteration,
         "epoch": trainer.plan.epoch(max(trainer.iteration, 1)),
@@ -51,14 +53,26 @@ def take(trainer: Trainer) -> Checkpoint:
     return Checkpoint(facts, arrays)
 
 
+def _require_finite(arrays: dict[str, dict[str, np.ndarray]], iteration: int) -> None:
+    """A finite loss does not say it: ReLU turns the NaN of poisoned batch-norm statistics into zeros."""
+    for state in arrays.values():
+        for name, array in state.items():
+            if not np.isfinite(array).all():
+                raise TrainingError(
+                    f"the values of {name} are not finite",
+                    where=f"iteration {iteration}",
+                    fix="Lower learning_rate, or look for damaged images; the last checkpoint is good",
+                )
+
+
 def restore(trainer: Trainer, checkpoint: Checkpoint, where: object) -> None:
     """Continue from what ``take`` took."""
     facts = checkpoint.facts
     load_weights(trainer.model, checkpoint.arrays["model.pdparams"])
-    restore_optimizer(trainer.optimizer, trainer.model, checkpoint.arrays.get("model.pdopt", {}), where)
+    arrays = checkpoint.arrays.get("model.pdopt", {})
+    restore_optimizer(trainer.optimizer, trainer.model, arrays, facts["schedule"], where)
     if trainer.ema and "ema.pdparams" in checkpoint.arrays:
         trainer.ema.restore(checkpoint.arrays["ema.pdparams"])
-    trainer.schedule.set_state_dict(facts["schedule"])
     trainer.precision.restore(facts["scaler"])
     trainer.iteration = facts["iteration"]
     trainer.best_miou, trainer.best_iteration = facts["best_miou"], facts["best_iteration"]
@@ -98,7 +112,7 @@ def require_same(checkpoint: Checkpoint, trainer: Trainer, where: object, force:
             lines.append(f"{name}: {checkpoint.facts[name]} -> {now}")
     if lines and not force:
         raise CheckpointError(
-            "the run to resume had another setup:\n  " + "\n  ".join(lines) + "\n",
+            "the run to resume had another setup: " + "; ".join(lines),
             where=where,
             fix="Undo the change, or go on all the same with --force",
         )

@@ -1,0 +1,206 @@
+"""The loop: what it keeps, where it continues, how it stops."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleisa.config import check, load_config
+from paddleisa.engine.checkpoint import checkpoints, read_checkpoint
+from paddleisa.engine.options import TrainOptions
+from paddleisa.engine.train import Trainer, train
+from paddleisa.errors import CheckpointError, ConfigError, DataError, TrainingError, UsageError
+from paddleisa.weights import read_weights
+
+TINY = Path(__file__).parent / "tiny" / "tiny.yml"
+EMA = "ema={decay: 0.9}"
+
+
+def run(folder, *opts, **options):
+    defaults = {"save_interval": 4, "progress": False, "keep_checkpoint_max": 0}
+    return train(load_config(TINY, opts=opts), TrainOptions(save_dir=folder, **{**defaults, **options}))
+
+
+def everything(folder):
+    """All arrays of a checkpoint, and its facts without what names the run."""
+    checkpoint = read_checkpoint(folder)
+    arrays = {f"{file}:{name}": a for file, state in checkpoint.arrays.items() for name, a in state.items()}
+    return arrays, {k: v for k, v in checkpoint.facts.items() if k != "versions"}
+
+
+def assert_same(one, other):
+    (arrays, facts), (expected, expected_facts) = everything(one), everything(other)
+    assert facts == expected_facts
+    assert arrays.keys() == expected.keys()
+    for name in arrays:
+        np.testing.assert_array_equal(arrays[name], expected[name], err_msg=name)
+
+
+class StopAfter:
+    """Sends this process a signal in the middle of one iteration."""
+
+    def __init__(self, monkeypatch, iteration, number=signal.SIGTERM):
+        original = Trainer._step
+
+        def step(trainer, batch, stop):
+            if trainer.iteration == iteration:
+                os.kill(os.getpid(), number)
+            return original(trainer, batch, stop)
+
+        monkeypatch.setattr(Trainer, "_step", step)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    run(folder, EMA, do_eval=True)
+    return folder
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_ends_in_the_bits_of_the_uninterrupted_one(tmp_path, uninterrupted, workers, monkeypatch):
+    with monkeypatch.context() as patch:
+        StopAfter(patch, 7)
+        result = run(tmp_path, EMA, do_eval=True, num_workers=workers)
+    assert (result.iteration, result.signal) == (7, signal.SIGTERM)
+    paddle.seed(999)  # what another process would have there
+    np.random.seed(999)
+    run(tmp_path, EMA, do_eval=True, num_workers=workers, resume="auto")
+    assert_same(tmp_path / "iter_12", uninterrupted / "iter_12")
+
+
+def test_another_seed_gives_another_run(tmp_path, uninterrupted):
+    run(tmp_path, EMA, "seed=1", do_eval=True)
+    name = "model.pdparams:head.cls.1.weight"
+    assert not np.array_equal(everything(tmp_path / "iter_12")[0][name], everything(uninterrupted / "iter_12")[0][name])
+
+
+def test_checkpoints_fall_on_the_interval_and_at_the_end(tmp_path):
+    run(tmp_path, save_interval=5)
+    assert [p.name for p in checkpoints(tmp_path)] == ["iter_5", "iter_10", "iter_12"]
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    run(tmp_path, save_interval=3, keep_checkpoint_max=2)
+    assert [p.name for p in checkpoints(tmp_path)] == ["iter_9", "iter_12"]
+
+
+def test_the_best_model_is_the_one_of_the_best_evaluation(uninterrupted):
+    score = json.loads((uninterrupted / "best_model/score.json").read_text())
+    facts = read_checkpoint(uninterrupted / "iter_12").facts
+    assert score == {"iteration": facts["best_iteration"], "miou": facts["best_miou"]}
+    ema = read_checkpoint(uninterrupted / f"iter_{score['iteration']}").arrays["ema.pdparams"]
+    best = read_weights(uninterrupted / "best_model/model.pdparams")
+    assert all(np.array_equal(best[name], ema[name]) for name in best)
+
+
+def test_resuming_with_another_config_says_what_differs(tmp_path, uninterrupted):
+    with pytest.raises(CheckpointError, match=r"another setup: batch_size: 2 -> 3 \(--opts .*--force"):
+        run(tmp_path, EMA, "batch_size=3", resume=str(uninterrupted / "iter_8"))
+
+
+def test_force_resumes_all_the_same(tmp_path, uninterrupted):
+    result = run(tmp_path, EMA, "iters=10", resume=str(uninterrupted / "iter_8"), force=True)
+    assert result.iteration == 10
+
+
+def test_a_new_run_does_not_touch_the_checkpoints_of_another(uninterrupted):
+    before = everything(uninterrupted / "iter_12")[0]
+    with pytest.raises(UsageError, match="--resume_model auto"):
+        run(uninterrupted)
+    assert before.keys() == everything(uninterrupted / "iter_12")[0].keys()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "missing", "json"])
+def test_auto_passes_over_a_damaged_checkpoint(tmp_path, damage):
+    run(tmp_path)
+    file = tmp_path / "iter_12" / ("checkpoint.json" if damage == "json" else "model.pdopt")
+    data = bytearray(file.read_bytes())
+    if damage == "missing":
+        file.unlink()
+    else:
+        data[len(data) // 2] ^= 1 if damage == "flip" else 0
+        file.write_bytes(data[: len(data) // 2] if damage in ("cut", "json") else data)
+    with pytest.raises(CheckpointError, match="iter_12"):
+        read_checkpoint(tmp_path / "iter_12")
+    assert run(tmp_path, resume="auto").iteration == 12
+    read_checkpoint(tmp_path / "iter_12")  # written again by the run that continued at 8
+
+
+def test_auto_without_a_checkpoint_starts_at_the_beginning(tmp_path, uninterrupted):
+    run(tmp_path, EMA, do_eval=True, resume="auto")
+    assert_same(tmp_path / "iter_12", uninterrupted / "iter_12")
+
+
+def test_a_non_finite_loss_stops_and_names_iteration_and_files(tmp_path, monkeypatch):
+    original = Trainer._step
+
+    def poisoned(trainer, batch, stop):
+        if trainer.iteration == 6:
+            trainer.model.head.cls[1].bias.set_value(np.full(8, np.inf, np.float32))
+        return original(trainer, batch, stop)
+
+    monkeypatch.setattr(Trainer, "_step", poisoned)
+    with pytest.raises(TrainingError, match=r"iteration 6: the loss is nan(.|\n)*scenes/train/0000\d\.png"):
+        run(tmp_path)
+    assert [p.name for p in checkpoints(tmp_path)] == ["iter_4"]
+    assert all(np.isfinite(a).all() for a in everything(tmp_path / "iter_4")[0].values())
+
+
+def test_a_checkpoint_is_never_written_with_weights_that_are_no_numbers(tmp_path, monkeypatch):
+    original = Trainer._step
+
+    def poisoned(trainer, batch, stop):
+        if trainer.iteration == 6:  # an infinite pixel: batch norm's statistics become NaN, ReLU makes 0 of it
+            batch.images[0, 0, 0, 0] = np.inf
+        return original(trainer, batch, stop)
+
+    monkeypatch.setattr(Trainer, "_step", poisoned)
+    with pytest.raises(TrainingError, match=r"iteration 8: the values of .* are not finite"):
+        run(tmp_path)
+    assert [p.name for p in checkpoints(tmp_path)] == ["iter_4"]
+
+
+def test_evaluations_that_get_no_better_stop_the_run_early(tmp_path):
+    result = run(tmp_path, "early_stop=2", "lr_scheduler.learning_rate=1e-30", do_eval=True, save_interval=2)
+    assert result.iteration < 12
+
+
+def test_bf16_autocast_trains_on_a_cpu(tmp_path):
+    run(tmp_path, "precision=bf16", "iters=4")
+    arrays, _ = everything(tmp_path / "iter_4")
+    assert {a.dtype.name for a in arrays.values()} == {"float32"}  # O1 keeps the weights
+
+
+def test_fp16_is_refused_on_a_cpu(tmp_path):
+    with pytest.raises(UsageError, match="fp16 needs a GPU"):
+        run(tmp_path, "precision=fp16")
+
+
+def test_too_few_images_for_a_batch_are_an_error_instead_of_an_endless_wait(tmp_path):
+    with pytest.raises(ConfigError, match="9 images, fewer than the total batch of 10"):
+        run(tmp_path, "batch_size=10")
+
+
+def test_repeats_lengthen_the_epoch(tmp_path):
+    run(tmp_path, "batch_size=10", "repeats=2", "iters=2")
+    assert read_checkpoint(tmp_path / "iter_2").facts["epoch"] == 2
+
+
+def test_images_of_different_sizes_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"different sizes: \d+x\d+, .*RandomPaddingCrop"):
+        run(tmp_path, "train_dataset.transforms=[{type: ResizeStepScaling}, {type: Normalize}]")
+
+
+def test_weights_to_start_from_are_loaded_and_the_backbones_are_then_not_asked_for(tmp_path, uninterrupted):
+    weights = uninterrupted / "best_model/model.pdparams"
+    opts = [f"model.pretrained={weights}", "model.backbone.pretrained=nowhere.pdparams"]
+    trainer = Trainer(check(load_config(TINY, opts=opts), "train"), TrainOptions(save_dir=tmp_path))
+    np.testing.assert_array_equal(
+        trainer.model.state_dict()["head.cls.1.weight"].numpy(), read_weights(weights)["head.cls.1.weight"]
+    )
+    assert "model.pretrained" in trainer._news[0]
