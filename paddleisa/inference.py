@@ -15,13 +15,14 @@ A *network* here is any function from (1, 3, h, w) to logits (1, K, h, w), both 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from paddleisa.errors import UsageError
+from paddleisa.views import Size, View, next_view, views
 
 if TYPE_CHECKING:
     import paddle
@@ -93,6 +94,11 @@ class TestSettings:
         """One forward pass at the prepared image's own size (or one sweep of the sliding window)."""
         return self.scales == (1.0,) and len(self.flips) == 1
 
+    def views(self, size: Size) -> list[View]:
+        """The network's inputs for a prepared image of ``size`` (height, width), in order."""
+        window = None if self.crop_size is None else (self.crop_size, self.stride)
+        return views(size, self.scales, self.flips, cascaded=self.protocol == "published", window=window)
+
 
 def predict_mask(network: Network, image: paddle.Tensor, geometry: Geometry, settings: TestSettings) -> np.ndarray:
     """Class ids of one image.
@@ -108,40 +114,81 @@ def predict_mask(network: Network, image: paddle.Tensor, geometry: Geometry, set
     """
     import paddle
 
-    with paddle.no_grad():
-        if settings.is_single and settings.crop_size and all(kind == "padding" for kind, _ in geometry):
+    if settings.is_single and settings.crop_size and all(kind == "padding" for kind, _ in geometry):
+        with paddle.no_grad():
             return _slide_to_mask(network, image, geometry, settings)
-        total = _sum_of_views(network, image, settings)
-        if settings.protocol == "published":
-            return _undo(_argmax(total), geometry, "nearest")
-        return _to_numpy_mask(_argmax(_undo_tensor(total, geometry, "bilinear")), total.shape[1])
+    return predict_masks(network, image, geometry, [settings])[0]
 
 
-def _sum_of_views(network: Network, image: paddle.Tensor, settings: TestSettings) -> paddle.Tensor:
-    """Sum over scales and flips, at the image's size: of softmax under ``published``, of logits under ``corrected``."""
-    import paddle.nn.functional as F
+def predict_masks(
+    network: Network, image: paddle.Tensor, geometry: Geometry, ways: Sequence[TestSettings]
+) -> list[np.ndarray]:
+    """The mask of each way of evaluating one image; a forward pass that several ways need runs once.
 
-    height, width = image.shape[2:]
-    published = settings.protocol == "published"
-    total, scaled = None, image
-    for scale in settings.scales:
-        size = (max(int(height * scale + 0.5), 1), max(int(width * scale + 0.5), 1))
-        scaled = _resize(scaled if published else image, size)
-        for axes in settings.flips:
-            logits = _flip(_run(network, _flip(scaled, axes), settings), axes)
-            logits = _resize(logits, (height, width))
-            if published and not settings.is_single:
-                logits = F.softmax(logits, axis=1)
-            total = logits if total is None else total.add_(logits)
-    return total
+    Each mask is the one that ``predict_mask`` gives for that way alone, bit for bit: the same terms are added in the
+    same order. Memory holds one sum of logits for each way that has begun and not ended.
+    """
+    import paddle
+
+    size = tuple(image.shape[2:])
+    waiting = [way.views(size) for way in ways]
+    sums, masks = [_Sum() for _ in ways], [None] * len(ways)
+    scaled = {(): image}
+    with paddle.no_grad():
+        while any(waiting):
+            view = next_view(waiting)
+            logits = _logits(network, scaled, view, size)
+            for number, (way, rest) in enumerate(zip(ways, waiting, strict=True)):
+                if not rest or rest[0] != view:
+                    continue
+                sums[number].add(logits, way)
+                del rest[0]
+                if not rest:
+                    masks[number] = _mask_of(sums[number].total, geometry, way)
+                    sums[number] = None
+    return masks
 
 
-def _run(network: Network, image: paddle.Tensor, settings: TestSettings) -> paddle.Tensor:
-    if settings.crop_size is None:
+class _Sum:
+    """Sum over the views of one way: of softmax under ``published``, of logits under ``corrected``."""
+
+    def __init__(self):
+        self.total, self._own = None, False
+
+    def add(self, logits: paddle.Tensor, settings: TestSettings) -> None:
+        import paddle.nn.functional as F
+
+        softmax = settings.protocol == "published" and not settings.is_single
+        term = F.softmax(logits, axis=1) if softmax else logits
+        if self.total is None:
+            self.total, self._own = term, softmax
+        elif self._own:
+            self.total.add_(term)
+        else:  # the first logits may be another way's too
+            self.total, self._own = self.total + term, True
+
+
+def _logits(network: Network, scaled: dict, view: View, size: Size) -> paddle.Tensor:
+    """Logits of one view, mirrored back, at the prepared image's size. ``scaled`` keeps images by ``View.sizes``."""
+    for count, target in enumerate(view.sizes, 1):
+        if view.sizes[:count] not in scaled:
+            scaled[view.sizes[:count]] = _resize(scaled[view.sizes[: count - 1]], target)
+    x = _flip(scaled[view.sizes], view.axes)
+    return _resize(_flip(_run(network, x, view.window), view.axes), size)
+
+
+def _mask_of(total: paddle.Tensor, geometry: Geometry, settings: TestSettings) -> np.ndarray:
+    if settings.protocol == "published":
+        return _undo(_argmax(total), geometry, "nearest")
+    return _to_numpy_mask(_argmax(_undo_tensor(total, geometry, "bilinear")), total.shape[1])
+
+
+def _run(network: Network, image: paddle.Tensor, window: tuple[Size, Size] | None) -> paddle.Tensor:
+    if window is None:
         return network(image)
     import paddle
 
-    return paddle.concat([band for _, band in _slide(network, image, settings.crop_size, settings.stride)], axis=2)
+    return paddle.concat([band for _, band in _slide(network, image, *window)], axis=2)
 
 
 def _slide(
