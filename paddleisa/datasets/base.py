@@ -139,8 +139,8 @@ class Dataset(SegmentationData):
         if path is None:
             raise ConfigError(f"mode is {mode!r} and there is no {mode}_path", fix=f"Give {mode}_path, the list file")
         self.num_classes, self.ignore_index = num_classes, ignore_index
-        self.class_names = _class_names(class_names, num_classes)
-        self.palette = _palette(palette, num_classes)
+        self.class_names = class_names_of(class_names, num_classes)
+        self.palette = palette_of(palette, num_classes)
         root = require_folder(dataset_root)
         path = path if Path(path).exists() or not (root / path).exists() else root / path
         samples = read_list(path, root, separator, labels=mode != "test")
@@ -155,7 +155,8 @@ def require_folder(root: str | Path, fix: str = "Set dataset_root to the folder 
     return Path(root)
 
 
-def _class_names(names: list[str] | None, num_classes: int) -> list[str]:
+def class_names_of(names: list[str] | None, num_classes: int) -> list[str]:
+    """A name per class, numbers where none are given; ConfigError when there are too few or too many."""
     if names is None:
         return [str(number) for number in range(num_classes)]
     if len(names) != num_classes:
@@ -165,7 +166,8 @@ def _class_names(names: list[str] | None, num_classes: int) -> list[str]:
     return list(names)
 
 
-def _palette(palette: str | list | None, num_classes: int) -> np.ndarray:
+def palette_of(palette: str | list | None, num_classes: int) -> np.ndarray:
+    """(num_classes, 3) uint8 of a config's ``palette``; ConfigError when it has another number of colours."""
     if palette is None:
         return palette_for(num_classes)
     colours = palette_for(palette) if isinstance(palette, str) else np.asarray(palette)

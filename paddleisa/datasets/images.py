@@ -90,13 +90,14 @@ def read_intact(path: str | Path) -> bytes:
         raise DataError("there is no such file", where=path) from error
     except OSError as error:
         raise DataError(f"the file cannot be read ({error.strerror or error})", where=path) from error
-    problem = _damage(data)
+    problem = damage(data)
     if problem:
         raise DataError(problem, where=path, fix=_COPY_AGAIN)
     return data
 
 
-def _damage(data: bytes) -> str | None:
+def damage(data: bytes) -> str | None:
+    """What is wrong with a file's content as such, None when nothing can be seen without decoding it."""
     if not data:
         return "the file is empty"
     if data.startswith(png.SIGNATURE):

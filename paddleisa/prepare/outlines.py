@@ -33,7 +33,7 @@ def outlines(label: np.ndarray) -> list[tuple[int, Polygon]]:
 
 
 def draw(polygons: list[tuple[int, Polygon]], size: tuple[int, int]) -> np.ndarray:
-    """(H, W) uint8 of ``polygons`` drawn in order by Pillow, as the official Cityscapes script draws; ``size`` (w, h)."""
+    """(H, W) uint8 of ``polygons`` drawn in order by Pillow, as the official script draws; ``size`` is (W, H)."""
     from PIL import Image, ImageDraw
 
     img = Image.new("L", size, 0)
