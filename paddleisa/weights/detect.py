@@ -9,7 +9,7 @@ from paddleisa.errors import WeightsError
 HEAD = 1024  # bytes that `kind_of` wants to see
 
 AGAIN = "Download it again, and open the URL in a browser if that gives the same"
-_TORCH_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before 1.6
+TORCH_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before 1.6
 _EXTRACT = "Unpack it, or give it as a backbone's `pretrained`, which reads archives"
 
 
@@ -30,7 +30,7 @@ def kind_of(head: bytes, size: int) -> str:
         raise WeightsError("is empty", fix=AGAIN)
     if len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**40:
         return "safetensors"
-    if head.startswith(_TORCH_MAGIC):
+    if head.startswith(TORCH_MAGIC):
         raise WeightsError("is a PyTorch file in the format before 1.6, which can run code", fix=_torch_fix())
     if head[:1] == b"\x80" and head[1:2] in (b"", b"\x02", b"\x03", b"\x04"):
         return "pickle"

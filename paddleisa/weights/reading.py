@@ -51,7 +51,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Raises:
         WeightsError: the file is missing, unsafe, damaged, or something else than a state dict; says which.
     """
-    with _placed(path), open_regular(path) as stream:
+    with placed(path), open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(HEAD)
         stream.seek(0)
@@ -66,7 +66,7 @@ def read_pickle(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _placed(path: str | os.PathLike):
+def placed(path: str | os.PathLike):
     """Give the WeightsErrors of the block, which do not know the file, their place; make OSErrors WeightsErrors."""
     try:
         yield

@@ -53,7 +53,13 @@ def _instruction(code: bytes) -> Callable:
 
 
 class StateUnpickler:
-    """The pickle machine: a stack, and a memo of values that are used again."""
+    """The pickle machine: a stack, and a memo of values that are used again.
+
+    What a file may ask for is decided by five methods, here with the answers for Paddle's state dicts: ``look_up``,
+    ``reduce``, ``build``, ``set_items`` and ``append``. Another format overrides them, and adds instructions.
+    """
+
+    instructions = _INSTRUCTIONS  # by code; filled below
 
     def __init__(self, stream: BinaryIO, size: int):
         self._stream, self._left = stream, size
@@ -73,12 +79,12 @@ class StateUnpickler:
         raise WeightsError(f"has more than {MAX_INSTRUCTIONS} pickle instructions, far more than a state dict needs")
 
     def _run(self, code: bytes) -> None:
-        if code not in _INSTRUCTIONS:
+        if code not in self.instructions:
             known = pickletools.code2op.get(code.decode("latin-1"))
             name = known.name if known else f"0x{code.hex()}"
             raise WeightsError(f"uses the pickle instruction {name}, which no state dict needs")
         try:
-            _INSTRUCTIONS[code](self)
+            self.instructions[code](self)
         except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
             raise WeightsError("is damaged: its pickle instructions do not fit together", fix=AGAIN) from error
 
@@ -173,7 +179,24 @@ class StateUnpickler:
         del self._stack[start:]
         return values
 
-    def _set_items(self, items: list[object]) -> None:
+    # What a file may ask for.
+
+    def look_up(self, module: object, name: object) -> object:
+        """What stands for the global ``module.name`` on the stack; WeightsError for one that is not allowed."""
+        return records.look_up(module, name)
+
+    def reduce(self, function: object, arguments: object) -> object:
+        """What stands for ``function(*arguments)``, without calling it."""
+        return records.reduce(function, arguments)
+
+    def build(self, target: object, state: object) -> None:
+        """Give ``target``, made by ``reduce``, its state."""
+        if not isinstance(target, (records.ArrayRecord, records.DtypeRecord)):
+            raise WeightsError(f"sets attributes of a {records.shown(target)}, which no state dict needs")
+        target.build(state)
+
+    def set_items(self, items: list[object]) -> None:
+        """Names and values in turn, for the dict on top of the stack."""
         target = self._stack[-1]
         if type(target) is not dict or len(items) % 2:
             raise WeightsError(f"sets items of a {records.shown(target)}, which no state dict needs")
@@ -184,7 +207,8 @@ class StateUnpickler:
                 raise WeightsError(f"names {records.shown(name)!r} twice")
             target[name] = value
 
-    def _append(self, items: list[object]) -> None:
+    def append(self, items: list[object]) -> None:
+        """``items`` for the list on top of the stack."""
         target = self._stack[-1]
         if type(target) is not list:
             raise WeightsError(f"appends to a {records.shown(target)}, which no state dict needs")
@@ -215,23 +239,20 @@ class StateUnpickler:
     @_instruction(pickle.GLOBAL)
     def _global(self) -> None:
         module = self._line()
-        self._push(records.look_up(module, self._line()))
+        self._push(self.look_up(module, self._line()))
 
     @_instruction(pickle.STACK_GLOBAL)
     def _stack_global(self) -> None:
-        self._push(records.look_up(*self._pop(2)))
+        self._push(self.look_up(*self._pop(2)))
 
     @_instruction(pickle.REDUCE)
     def _reduce(self) -> None:
-        self._push(records.reduce(*self._pop(2)))
+        self._push(self.reduce(*self._pop(2)))
 
     @_instruction(pickle.BUILD)
     def _build(self) -> None:
         (state,) = self._pop(1)
-        target = self._stack[-1]
-        if not isinstance(target, (records.ArrayRecord, records.DtypeRecord)):
-            raise WeightsError(f"sets attributes of a {records.shown(target)}, which no state dict needs")
-        target.build(state)
+        self.build(self._stack[-1], state)
 
     @_instruction(pickle.MEMOIZE)
     def _memoize(self) -> None:
@@ -268,10 +289,10 @@ for _code, _form in (
 for _code, _count in ((pickle.TUPLE1, 1), (pickle.TUPLE2, 2), (pickle.TUPLE3, 3)):
     _define(_code, lambda vm, count=_count: vm._push(tuple(vm._pop(count))))
 _define(pickle.TUPLE, lambda vm: vm._push(tuple(vm._pop_to_mark())))
-_define(pickle.SETITEM, lambda vm: vm._set_items(vm._pop(2)))
-_define(pickle.SETITEMS, lambda vm: vm._set_items(vm._pop_to_mark()))
-_define(pickle.APPEND, lambda vm: vm._append(vm._pop(1)))
-_define(pickle.APPENDS, lambda vm: vm._append(vm._pop_to_mark()))
+_define(pickle.SETITEM, lambda vm: vm.set_items(vm._pop(2)))
+_define(pickle.SETITEMS, lambda vm: vm.set_items(vm._pop_to_mark()))
+_define(pickle.APPEND, lambda vm: vm.append(vm._pop(1)))
+_define(pickle.APPENDS, lambda vm: vm.append(vm._pop_to_mark()))
 for _code, _form in ((pickle.BINPUT, "<B"), (pickle.LONG_BINPUT, "<I")):
     _define(_code, lambda vm, form=_form: vm._remember(vm._number(form)))
 for _code, _form in ((pickle.BINGET, "<B"), (pickle.LONG_BINGET, "<I")):
