@@ -28,8 +28,8 @@ def find_images(path: str | Path, leave_out: str | Path | None = None) -> list[t
     """The images that ``path`` names, each with its name relative to the result folders.
 
     Args:
-        path: an image; a folder, searched with its subfolders; or a text file with an image per line (the first
-            column, relative to the list's folder). Hidden files and folders (``.name``) are not searched.
+        path: an image; a folder, searched with its subfolders but for hidden ones; or a text file with an image per
+            line (the first column, relative to the list's folder; lines that start with # are comments).
         leave_out: a ``save_dir`` whose earlier results, if they lie in the searched folder, are no images to predict.
 
     Raises:
@@ -37,14 +37,7 @@ def find_images(path: str | Path, leave_out: str | Path | None = None) -> list[t
     """
     path = Path(path)
     if path.is_dir():
-        results = set() if leave_out is None else {(Path(leave_out) / folder).resolve() for folder in FOLDERS.values()}
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        images = [(p, p.relative_to(path)) for p in found]
-        images = [
-            (p, relative)
-            for p, relative in images
-            if not any(part.startswith(".") for part in relative.parts) and results.isdisjoint(p.resolve().parents)
-        ]
+        images = _inside(path, leave_out)
     elif path.suffix.lower() in (".txt", ".lst", ".list") and path.is_file():
         images = _listed(path)
     elif path.is_file():
@@ -56,6 +49,19 @@ def find_images(path: str | Path, leave_out: str | Path | None = None) -> list[t
     return images
 
 
+def _inside(folder: Path, leave_out: str | Path | None) -> list[tuple[Path, Path]]:
+    root = folder.resolve()
+    results = set() if leave_out is None else {(Path(leave_out) / name).resolve() for name in FOLDERS.values()}
+    results -= {root, *root.parents}  # whoever names a folder of results means it
+    images = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
+        relative = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if not hidden and results.isdisjoint(path.resolve().parents):
+            images.append((path, relative))
+    return images
+
+
 def _listed(path: Path) -> list[tuple[Path, Path]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -64,7 +70,9 @@ def _listed(path: Path) -> list[tuple[Path, Path]]:
     except OSError as error:
         raise DataError(f"the list cannot be read ({error.strerror})", where=path) from error
     images = []
-    for line in filter(str.strip, lines):
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
         # A name may hold spaces: take the whole line where that is a file, else its first column.
         name = next((n for n in (line.strip(), line.split()[0]) if (path.parent / n).is_file()), None)
         if name is None:
