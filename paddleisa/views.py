@@ -46,7 +46,7 @@ def views(
     """
     found, chain = [], ()
     for scale in scales:
-        target = (int(size[0] * scale + 0.5), int(size[1] * scale + 0.5))
+        target = (max(int(size[0] * scale + 0.5), 1), max(int(size[1] * scale + 0.5), 1))
         start = chain if cascaded else ()
         # To resize to the size that something has already is to leave it as it is.
         chain = start if target == (start[-1] if start else size) else (*start, target)

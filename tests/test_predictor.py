@@ -48,9 +48,10 @@ def colours(height, width):
     return np.eye(3, dtype=np.uint8)[classes] * 255, classes
 
 
-@pytest.mark.parametrize(
-    ("size", "network_size"), [((30, 40), (512, 512)), ((520, 600), (520, 600)), ((20, 600), (512, 600))]
-)
+SIZES_THROUGH_VOC = [((30, 40), (512, 512)), ((520, 600), (520, 600)), ((20, 600), (512, 600))]
+
+
+@pytest.mark.parametrize(("size", "network_size"), SIZES_THROUGH_VOC)
 def test_an_image_of_any_size_gives_a_mask_of_its_size_through_vocs_padding(size, network_size):
     network = Brightest()
     image, classes = colours(*size)
