@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "list, download and verify published models; turn their training logs into VisualDL runs"
+SUMMARY = "list, download, verify and convert published models; turn their training logs into VisualDL runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify = action("verify", "check a weights file: hash, safe read, tensors, forward pass", network=True)
     verify.add_argument("source", metavar="NAME|FILE")
     verify.add_argument("--model", metavar="NAME", help="the model that FILE should be (found by its tensors)")
+    convert = action("convert", "write weights in another format; mmsegmentation's .pth, which is read safely, too")
+    convert.add_argument("source", metavar="IN", help=".pdparams, .safetensors, .pth, or NAME of a downloaded model")
+    convert.add_argument(
+        "target", metavar="OUT", nargs="?", help=".pdparams or .safetensors; of NAME: pretrained/NAME.safetensors"
+    )
+    convert.add_argument(
+        "--from", dest="names", choices=("auto", "mmseg"), default="auto", help="whose tensor names IN has (found out)"
+    )
+    convert.add_argument("--force", action="store_true", help="replace OUT if it is there")
     table = action("table", "print the Markdown tables, or bring those of FILE up to date")
     table.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a Markdown file with table markers")
     table.add_argument("--check", action="store_true", help="change nothing; exit code 1 if FILE is out of date")
@@ -42,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from paddleisa.cli.common import write_json
     from paddleisa.zoo.catalog import load_catalogue
 
-    actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify, "table": _table}
+    actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify}
+    actions |= {"convert": _convert, "table": _table}
     result, code = actions[args.action](args, load_catalogue(args.catalogue))
     write_json(args.json, result)
     return code
@@ -122,6 +132,22 @@ def _verify(args, catalogue) -> tuple[object, int]:
     return report.to_dict(), 0 if report.ok else 1
 
 
+def _convert(args, catalogue) -> tuple[object, int]:
+    from paddleisa.errors import UsageError
+    from paddleisa.zoo.convert import convert
+    from paddleisa.zoo.find import download_weights
+
+    source, target = _local_file(args.source, catalogue), args.target
+    if source is None:
+        source = download_weights(catalogue.get(args.source), offline=True)
+        target = target or Path("pretrained") / f"{args.source}.safetensors"
+    if target is None:
+        raise UsageError("say where to write the weights", where="OUT", fix=f"For example {source.stem}.safetensors")
+    done = convert(source, target, names=args.names, force=args.force)
+    print(done)
+    return done.to_dict(), 0
+
+
 def _table(args, catalogue) -> tuple[object, int]:
     from paddleisa.zoo.table import markdown_table, update_tables
 
@@ -147,7 +173,7 @@ def _local_file(source: str, catalogue) -> Path | None:
         return None
     if Path(source).is_file():
         return Path(source)
-    if "/" in source or Path(source).suffix in (".pdparams", ".safetensors", ".log", ".txt"):
+    if "/" in source or Path(source).suffix in (".pdparams", ".safetensors", ".pth", ".log", ".txt"):
         raise UsageError("there is no such file", where=source, fix="Check the path, or give a name of `zoo list`")
     return None
 

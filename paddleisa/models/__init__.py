@@ -2,6 +2,7 @@
 
 from paddleisa.models.attention import SelfAttention, interlace
 from paddleisa.models.isanet import ISAHead, ISANet
+from paddleisa.models.resnet_v1c import ResNet50_v1c, ResNet101_v1c
 from paddleisa.models.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd
 
 __all__ = [
@@ -9,7 +10,9 @@ __all__ = [
     "ISANet",
     "ResNet18_vd",
     "ResNet34_vd",
+    "ResNet50_v1c",
     "ResNet50_vd",
+    "ResNet101_v1c",
     "ResNet101_vd",
     "SelfAttention",
     "interlace",

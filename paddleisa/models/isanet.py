@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -77,6 +77,8 @@ class ISANet(nn.Layer):
         align_corners: how logits are upsampled; False for the published Cityscapes rows, True for the VOC rows.
         enable_auxiliary_loss: whether training has the auxiliary head. It is not run in evaluation.
         pretrained: weights of the whole model for a training to start from; kept here for the trainer, not loaded.
+        upsample: where the pixels of the logits lie when they are upsampled without align_corners: ``paddleseg``,
+            pixel i at i * scale, or ``half_pixel``, at half-pixel centres, as mmsegmentation's checkpoints need it.
     """
 
     classifier_names = ("head.cls.1", "head.aux.2")  # what depends on the number of classes
@@ -91,6 +93,7 @@ class ISANet(nn.Layer):
         align_corners: bool = False,
         enable_auxiliary_loss: bool = True,
         pretrained: str | None = None,
+        upsample: Literal["paddleseg", "half_pixel"] = "paddleseg",
     ):
         super().__init__()
         try:
@@ -104,6 +107,7 @@ class ISANet(nn.Layer):
         self.backbone, self.backbone_indices = backbone, tuple(backbone_indices)
         self.head = ISAHead(num_classes, in_channels, isa_channels, down_factor, enable_auxiliary_loss)
         self.num_classes, self.align_corners, self.pretrained = num_classes, align_corners, pretrained
+        self._align_mode = 1 if upsample == "paddleseg" else 0  # Paddle's numbers for the two
 
     @property
     def num_outputs(self) -> int:
@@ -115,5 +119,5 @@ class ISANet(nn.Layer):
         features = self.backbone(x)
         scores = self.head([features[i] for i in self.backbone_indices])
         size = [x.shape[2], x.shape[3]]
-        # align_mode 1, as in the original: without align_corners, pixel i lies at i * scale, not at half-pixel centres.
-        return [F.interpolate(s, size, mode="bilinear", align_corners=self.align_corners, align_mode=1) for s in scores]
+        corners, mode = self.align_corners, self._align_mode
+        return [F.interpolate(s, size, mode="bilinear", align_corners=corners, align_mode=mode) for s in scores]

@@ -56,6 +56,7 @@ class BottleneckBlock(nn.Layer):
     """1x1, 3x3 and 1x1 convolutions beside a shortcut (ResNet-50 and -101); the stride sits on the 3x3."""
 
     expansion = 4
+    shortcut: type[nn.Layer] = _Shortcut
 
     def __init__(self, in_channels: int, width: int, stride: int, dilation: int, project: bool):
         super().__init__()
@@ -63,7 +64,7 @@ class BottleneckBlock(nn.Layer):
         self.conv1 = ConvBNReLU(width, width, 3, stride, dilation)
         self.conv2 = ConvBNReLU(width, width * self.expansion, 1, relu=False)
         if project:
-            self.short = _Shortcut(in_channels, width * self.expansion, stride)
+            self.short = self.shortcut(in_channels, width * self.expansion, stride)
         self._project = project
 
     def forward(self, x):
@@ -82,6 +83,7 @@ class ResNet_vd(nn.Layer):
 
     block: type[nn.Layer]
     depths: tuple[int, int, int, int]
+    contract_dilation = False  # whether a dilated stage begins with half its dilation
 
     def __init__(
         self,
@@ -97,10 +99,12 @@ class ResNet_vd(nn.Layer):
         self.feat_channels = [width * self.block.expansion for width in STAGE_WIDTHS]
         channels = 64
         for stage, (width, depth) in enumerate(zip(STAGE_WIDTHS, self.depths, strict=True)):
-            dilation = DILATED_STAGES[output_stride].get(stage, 1)
+            stage_dilation = DILATED_STAGES[output_stride].get(stage, 1)
             blocks = []
             for i in range(depth):
                 grid = multi_grid[i] if stage == 3 else 1
+                contracted = i == 0 and self.contract_dilation
+                dilation = max(1, stage_dilation // 2) if contracted else stage_dilation
                 halve = i == 0 and stage > 0 and stage not in DILATED_STAGES[output_stride]
                 block = self.block(channels, width, 2 if halve else 1, dilation * grid, project=i == 0)
                 blocks.append(self.add_sublayer(f"bb_{stage}_{i}", block))

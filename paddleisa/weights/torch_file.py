@@ -54,6 +54,13 @@ def read_torch(path: str | os.PathLike) -> dict[str, np.ndarray]:
         raise WeightsError(f"is a {kind_of(head, size)} file, not a PyTorch one", fix="Read it with read_weights")
 
 
+def is_torch(path: str | os.PathLike) -> bool:
+    """Whether `read_torch` is what reads this file; any zip counts. WeightsError when there is no such file."""
+    with placed(path), open_regular(path) as stream:
+        head = stream.read(HEAD)
+    return head.startswith(TORCH_MAGIC) or archive_kind(head) == "zip"
+
+
 def _read_zip(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
     members = zip_members(stream, size)
     folders = [name.removesuffix("data.pkl") for name in members if name.endswith("/data.pkl")]

@@ -1,0 +1,177 @@
+"""Weights from one format into another, and mmsegmentation's ISANet into ours.
+
+Reading runs nothing of the file: `.pdparams` and PyTorch checkpoints are interpreted (`paddleisa.weights`), and neither
+paddle nor torch is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from paddleisa.errors import UsageError, WeightsError
+from paddleisa.files import sha256_of
+from paddleisa.weights import read_weights, save_weights
+from paddleisa.weights.report import grouped
+from paddleisa.weights.torch_file import is_torch, read_torch
+from paddleisa.zoo.mmseg_names import AUXILIARY, COUNTER, depth_of, name_table
+
+Names = Literal["auto", "mmseg"]
+_PARALLEL = "module."  # what PyTorch's DataParallel puts before every name
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes:
+        source, target: the files.
+        source_sha256, target_sha256: of the files.
+        names: whose names the source had, ``paddleisa`` or ``mmsegmentation``.
+        tensors: number of tensors written.
+        elements: numbers in them.
+        dropped: names of the source that have no counterpart here (PyTorch's counters of training steps).
+        backbone: of an mmsegmentation model, ``ResNet50_v1c`` or ``ResNet101_v1c``; else None.
+        num_classes: of an mmsegmentation model; else None.
+        auxiliary_head: whether an mmsegmentation model has it; without it, a config needs
+            ``enable_auxiliary_loss: False``.
+    """
+
+    source: str
+    target: str
+    source_sha256: str
+    target_sha256: str
+    names: Literal["paddleisa", "mmsegmentation"]
+    tensors: int
+    elements: int
+    dropped: tuple[str, ...] = ()
+    backbone: str | None = None
+    num_classes: int | None = None
+    auxiliary_head: bool | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{self.target}: {self.tensors} tensors, {self.elements} numbers, from {self.source}"]
+        if self.backbone:
+            lines.append(f"  mmsegmentation's ISANet on {self.backbone}, {self.num_classes} classes")
+            if not self.auxiliary_head:
+                lines.append("  without the auxiliary head: the config needs model.enable_auxiliary_loss=False")
+        if self.dropped:
+            lines.append(f"  left out: {len(self.dropped)} counters of training steps, which Paddle does not have")
+        return "\n".join(lines)
+
+
+def convert(
+    source: str | os.PathLike, target: str | os.PathLike, *, names: Names = "auto", force: bool = False
+) -> Conversion:
+    """Write the weights in ``source`` to ``target``; types and values stay as they are.
+
+    Args:
+        source: a ``.pdparams``, a ``.safetensors``, or a PyTorch checkpoint of mmsegmentation's ISANet. The format is
+            recognised by content.
+        target: ends in ``.pdparams`` or ``.safetensors``. The file is whole or not there.
+        names: ``mmseg`` says that the names are mmsegmentation's; ``auto`` finds out.
+        force: replace ``target`` if it is there.
+
+    Raises:
+        UsageError: ``target`` exists, is ``source``, or has another suffix.
+        WeightsError: ``source`` cannot be read, or holds other tensors than an ISANet.
+        WriteError: ``target`` cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    _check_target(source, target, force)
+    torch = is_torch(source)
+    state = read_torch(source) if torch else read_weights(source)
+    facts: dict[str, object] = {"names": "paddleisa"}
+    if names == "mmseg" or torch or any(_bare(name).startswith("decode_head.") for name in state):
+        try:
+            state, facts = rename_mmseg(state)
+        except WeightsError as error:
+            raise WeightsError(error.problem, where=source, fix=error.fix) from error
+    source_hash = sha256_of(source)
+    note = {"converted_from": source.name, "source_sha256": source_hash}
+    save_weights(state, target, metadata=note if target.suffix == ".safetensors" else None)
+    return Conversion(
+        source=str(source),
+        target=str(target),
+        source_sha256=source_hash,
+        target_sha256=sha256_of(target),
+        tensors=len(state),
+        elements=sum(array.size for array in state.values()),
+        **facts,
+    )
+
+
+def rename_mmseg(state: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """mmsegmentation's ISANet under our names, and the facts of `Conversion` that follow from its tensors.
+
+    Strict: every tensor of an ISANet on ResNet-v1c-50 or -101 must be there, and no other one, except that the
+    auxiliary head may be missing as a whole.
+
+    Raises:
+        WeightsError: without a place; names what is missing or not expected.
+    """
+    theirs, dropped = {}, []
+    for name, array in state.items():
+        if name.endswith(COUNTER):
+            dropped.append(name)
+            continue
+        bare = _bare(name).replace(".value_project.conv.", ".value_project.")
+        if bare in theirs:
+            raise WeightsError(f"has {bare!r} twice, with and without {_PARALLEL!r} or '.conv'")
+        theirs[bare] = array
+    if "decode_head.conv_seg.weight" not in theirs or not any(name.startswith("backbone.") for name in theirs):
+        raise WeightsError(
+            f"does not hold mmsegmentation's names, but {', '.join(grouped(list(theirs))[:5])}",
+            fix="Other PyTorch models cannot be converted: ISANet's decode_head and backbone are looked for",
+        )
+    depth = depth_of(theirs)
+    table, auxiliary = name_table(depth), any(name.startswith(AUXILIARY) for name in theirs)
+    table = {name: own for name, own in table.items() if auxiliary or not name.startswith(AUXILIARY)}
+    _require_equal(table.keys(), theirs.keys())
+    renamed = {own: theirs[name] for name, own in table.items()}
+    return renamed, {
+        "names": "mmsegmentation",
+        "dropped": tuple(dropped),
+        "backbone": f"ResNet{depth}_v1c",
+        "num_classes": len(theirs["decode_head.conv_seg.weight"]),
+        "auxiliary_head": auxiliary,
+    }
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(_PARALLEL)
+
+
+def _require_equal(wanted, found) -> None:
+    missing = [name for name in wanted if name not in found]
+    unexpected = [name for name in found if name not in wanted]
+    if missing or unexpected:
+        parts = [
+            f"{len(n)} {what}: {', '.join(grouped(n))}"
+            for n, what in ((missing, "missing"), (unexpected, "unexpected"))
+            if n
+        ]
+        raise WeightsError(
+            f"is not mmsegmentation's ISANet; tensors {'; '.join(parts)}",
+            fix="Only its ISANet on ResNet-v1c-50 or -101 can be converted",
+        )
+
+
+def _check_target(source: Path, target: Path, force: bool) -> None:
+    if target.suffix not in (".pdparams", ".safetensors"):
+        raise UsageError(
+            "weights are written as .pdparams or .safetensors", where=target, fix="Choose one by the suffix"
+        )
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UsageError("source and target are the same file", where=target, fix="Choose another name")
+    if target.exists() and not force:
+        raise UsageError("exists already", where=target, fix="Choose another name, or replace it with --force")
