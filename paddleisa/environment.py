@@ -80,6 +80,7 @@ def load_paddle() -> None:
     import warnings
 
     warnings.filterwarnings("ignore", message="No ccache found")
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:

@@ -93,14 +93,16 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
-    """Import paddle, choose the device, and check the config: what comes before anything slow."""
+    """Import paddle, choose the device, check the config, join the job: what comes before anything slow."""
     from paddleisa.environment import load_paddle, set_device
 
     load_paddle()
     set_device(args.device)
     from paddleisa.config import check
+    from paddleisa.engine import distributed
 
     check(config, purpose)
+    distributed.start()
 
 
 def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:
@@ -220,8 +222,10 @@ def palette_of(config: Config) -> np.ndarray:
 
 
 def write_json(path: str | None, result: dict[str, object]) -> None:
-    """The answer to --json."""
-    if path:
+    """The answer to --json, of the first process of a job."""
+    from paddleisa.environment import rank
+
+    if path and rank() == 0:
         from paddleisa.files import atomic_write
 
         with atomic_write(path, "w") as stream:

@@ -12,8 +12,11 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 
 from paddleisa import __version__
+from paddleisa.environment import rank
 from paddleisa.errors import PaddleISAError, nearest, one_of
 
 COMMANDS = {
@@ -21,6 +24,7 @@ COMMANDS = {
     "val": "evaluate a model on its data set",
     "predict": "write the masks of images, folders or lists of images",
     "zoo": "list, download and verify released models",
+    "reproduce": "measure published scores again",
     "demo": "the main job in a few minutes, on generated street scenes",
 }
 EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
@@ -52,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
-        return _run(argv)
+        with Path(os.devnull).open("w") if rank() else nullcontext(sys.stdout) as out, redirect_stdout(out):
+            return _run(argv)  # of a job's processes only the first prints
     except SystemExit as stop:  # argparse, after --help or a mistake
         return stop.code if isinstance(stop.code, int) else EXIT_MISTAKE
     except PaddleISAError as error:

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return common.print_resolved(config, "val")
     from paddleisa.engine.predict import FOLDERS, find_images, predict
+    from paddleisa.environment import rank, world_size
     from paddleisa.errors import UsageError
 
     if args.image_path is None:
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     images = find_images(args.image_path, leave_out=args.save_dir)
     predictor, _, weights = common.load_predictor(args, config)
     palette = common.palette_of(config)
+    images = images[rank() :: world_size()]  # the processes of a job share them
     result = predict(predictor, images, args.save_dir, palette, workers=args.num_workers)
     print(
         f"{len(result.written)} of {len(images)} images predicted; see {args.save_dir}/ ({', '.join(FOLDERS.values())})"

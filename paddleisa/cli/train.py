@@ -53,10 +53,7 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args, {key: getattr(args, key) for key in OF_CONFIG if getattr(args, key) is not None})
     if args.dry_run:
         return _dry_run(config)
-    from paddleisa.environment import load_paddle, set_device
-
-    load_paddle()
-    set_device(args.device)
+    common.start(args, config, "train")
     from paddleisa.engine.options import TrainOptions
     from paddleisa.engine.train import train
     from paddleisa.environment import rank

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +11,32 @@ import paddle
 import paddle.distributed as dist
 
 from paddleisa import environment
+from paddleisa.errors import TrainingError
 
 if TYPE_CHECKING:
     from paddle import nn
+
+
+_LOST = ("gloo", "nccl", "connection", "socket", "timed out")
+
+
+@contextmanager
+def peers_alive() -> Iterator[None]:
+    """Within the block, a lost connection to another process is an error of ours.
+
+    Raises:
+        TrainingError: an exchange failed: another process of the job has died. The launcher then ends the rest.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if environment.world_size() == 1 or not any(word in str(error).lower() for word in _LOST):
+            raise
+        raise TrainingError(
+            "the connection to another process of the job is lost, most likely because it died",
+            where=f"process {environment.rank()} of {environment.world_size()}",
+            fix="Its log says why; start again with --resume_model auto",
+        ) from error
 
 
 def start() -> None:

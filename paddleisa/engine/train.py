@@ -64,7 +64,6 @@ def train(config: Config, options: TrainOptions) -> TrainResult:
         TrainingError: the loss is no longer a finite number.
         WriteError: a full disk; the checkpoints before it are whole.
     """
-    distributed.start()
     return Trainer(check(config, "train"), options).run()
 
 
@@ -119,7 +118,7 @@ class Trainer:
         save_dir = Path(self.options.save_dir)
         if rank() == 0:
             remove_leftovers(save_dir)
-        with StopRequest() as stop, self._open_log() as log:
+        with distributed.peers_alive(), StopRequest() as stop, self._open_log() as log:
             self._announce(log)
             waiting = time.perf_counter()
             for batch in training_batches(self.dataset, self.plan, rank(), self.iteration, self.options.num_workers):
@@ -149,7 +148,7 @@ class Trainer:
 
     def _step(self, batch: Batch, stop: StopRequest) -> tuple[dict[str, float], bool]:
         """One iteration: (mean loss terms over the processes, whether to stop after it)."""
-        self._parallel.train()
+        self.model.train()  # not the wrapper: it would pass over a model that freezes some of its layers
         paddle.seed(self.plan.step_seed(self.iteration, rank()))
         with self.precision.cast():
             outputs = self._parallel(paddle.to_tensor(batch.images))
