@@ -75,7 +75,7 @@ def is_whole(path: Path) -> bool:
 
 
 def _frames(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(start, end, protobuf) of the frames up to the first that is cut short, or empty: a loss of power leaves zeros."""
+    """(start, end, protobuf) of the frames up to the first that is cut short or empty: a loss of power leaves zeros."""
     size, start = path.stat().st_size, 0
     with path.open("rb") as stream:
         while len(head := stream.read(_LENGTH.size)) == _LENGTH.size:
