@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train a model, or print its resolved config with --dry_run",
     "val": "evaluate a model on its data set",
     "predict": "write the masks of images, folders or lists of images",
+    "prepare": "make, check, generate and look at data sets",
     "zoo": "list, download and verify released models",
     "reproduce": "measure published scores again",
     "demo": "the main job in a few minutes, on generated street scenes",

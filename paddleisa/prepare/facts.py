@@ -49,7 +49,7 @@ class ImageFacts:
 
 @dataclass
 class LabelFacts:
-    """A label file. ``counts`` {value: pixels}; ``colours`` {value: "rrggbb"} of a palette, or those of an RGB label."""
+    """A label file. ``counts`` {value: pixels}, ``palette`` {value: "rrggbb"}, ``colours`` where it holds such."""
 
     trouble: Trouble | None = None
     size: tuple[int, int] = (0, 0)

@@ -1,0 +1,177 @@
+"""``paddleisa prepare``: data sets made, checked, generated and looked at."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "make Cityscapes or VOC ready, check a config's data, generate data, look at what the network sees"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One sub-command for each action."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, summary: str) -> argparse.ArgumentParser:
+        command = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command.add_argument(
+            "--num_workers", type=int, metavar="N", help="processes or threads (default: one per core)"
+        )
+        return command
+
+    cityscapes = action("cityscapes", "make *_labelTrainIds.png from the download, then check the data")
+    cityscapes.add_argument("root", type=Path, metavar="ROOT", help="folder of leftImg8bit and gtFine, or of the zips")
+    cityscapes.add_argument(
+        "--archives", nargs="+", type=Path, metavar="ZIP", help="zips to unpack (default: official names in ROOT)"
+    )
+    cityscapes.add_argument(
+        "--source",
+        choices=("auto", "labelIds", "polygons"),
+        default="auto",
+        help="what labels are made from; auto: labelIds where they are, else polygons (needs cityscapesscripts)",
+    )
+    voc = action("voc", "unpack or download VOC2012 and SBD, convert SBD's labels, write aug.txt, then check the data")
+    voc.add_argument("root", type=Path, metavar="ROOT", help="the folder VOCdevkit, which holds or gets VOC2012")
+    voc.add_argument("--sbd", type=Path, metavar="DIR|FILE", help="SBD's folder (benchmark_RELEASE) or benchmark.tgz")
+    voc.add_argument("--archive", type=Path, metavar="FILE", help="VOCtrainval_11-May-2012.tar")
+    voc.add_argument("--offline", action="store_true", help="download nothing")
+    for command in (cityscapes, voc):
+        command.add_argument("--overwrite", action="store_true", help="make labels again that are there and different")
+        command.add_argument("--quick", action="store_true", help="end with the quick check instead of the full one")
+        _add_report(command)
+    check = action("check", "find what is wrong with the data of a config, with the file and the fix")
+    _add_config(check)
+    check.add_argument("--quick", action="store_true", help="names and a few files only: seconds")
+    _add_report(check)
+    scenes = action("scenes", "write generated street scenes in a data set's layout, to rehearse with")
+    scenes.add_argument("root", type=Path, metavar="ROOT")
+    scenes.add_argument("--layout", choices=("cityscapes", "voc"), required=True)
+    scenes.add_argument(
+        "--num_images", type=int, nargs="+", default=[40], metavar="N", help="of train, and of val (a fourth)"
+    )
+    scenes.add_argument("--size", type=int, nargs=2, default=[512, 256], metavar=("W", "H"), help="pixels (512 256)")
+    scenes.add_argument("--seed", type=int, default=0, metavar="S", help="of the pictures (0)")
+    browse = action("browse", "write a sheet of samples as the network gets them, image beside label")
+    _add_config(browse)
+    browse.add_argument("--split", choices=("train", "val"), default="train")
+    browse.add_argument("--count", type=int, default=8, metavar="N", help="samples (8)")
+    browse.add_argument("--seed", type=int, default=0, metavar="S", help="of the choice and the augmentation (0)")
+    browse.add_argument("--save", type=Path, metavar="FILE", help="the PNG (output/browse/CONFIG_SPLIT.png)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, or 2 when a check found errors."""
+    from paddleisa.environment import core_count
+
+    args.num_workers = core_count() if args.num_workers is None else max(0, args.num_workers)
+    actions = {"cityscapes": _cityscapes, "voc": _voc, "check": _check, "scenes": _scenes, "browse": _browse}
+    return actions[args.action](args)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, metavar="FILE|NAME", help="a YAML file, or a shipped config's name")
+    parser.add_argument("--opts", nargs="+", default=[], metavar="KEY=VALUE", help="change config values")
+    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with own components")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report with pictures")
+    parser.add_argument("--json", metavar="FILE", help="write everything that was found")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="folder of what is known already (PADDLEISA_HOME/check)"
+    )
+
+
+def _cityscapes(args) -> int:
+    from paddleisa.prepare.cityscapes import prepare_cityscapes
+
+    done = prepare_cityscapes(args.root, args.archives, args.source, overwrite=args.overwrite, workers=args.num_workers)
+    print(f"{done.made} labels made, {done.kept} were there and right")
+    return _finish(args, _config("Cityscapes", args.root, _present_parts(args.root)))
+
+
+def _voc(args) -> int:
+    from paddleisa.prepare.voc import TRAINAUG, VAL, prepare_voc
+
+    done = prepare_voc(
+        args.root,
+        args.sbd,
+        args.archive,
+        overwrite=args.overwrite,
+        offline=args.offline,
+        workers=args.num_workers,
+    )
+    print(f"{done.made} labels made, {done.kept} were there and right")
+    print(f"trainaug {done.trainaug} images (published {TRAINAUG}), val {done.val} (published {VAL})")
+    return _finish(args, _config("PascalVOC", args.root, {"train": "trainaug", "val": "val"}))
+
+
+def _check(args) -> int:
+    from paddleisa.config import load_config
+
+    return _finish(args, load_config(args.config, opts=args.opts, plugins=args.plugin))
+
+
+def _scenes(args) -> int:
+    from paddleisa.errors import UsageError
+    from paddleisa.prepare.scenes import prepare_scenes
+
+    if len(args.num_images) > 2 or min(args.num_images) < 1 or min(args.size) < 32 or args.seed < 0:
+        raise UsageError(
+            "the numbers cannot be used",
+            where="--num_images, --size, --seed",
+            fix="Give one or two counts above 0, a size of at least 32 32, a seed of at least 0",
+        )
+    train = args.num_images[0]
+    val = args.num_images[1] if len(args.num_images) > 1 else max(1, train // 4)
+    marker = prepare_scenes(args.root, args.layout, (train, val), tuple(args.size), args.seed, workers=args.num_workers)
+    print(f"{args.root}: {', '.join(f'{count} {mode}' for mode, count in marker.counts.items())}")
+    print(f"Next: paddleisa prepare {args.layout} {args.root}")
+    return 0
+
+
+def _browse(args) -> int:
+    from paddleisa.config import build_part, check, load_config
+    from paddleisa.prepare.browse import browse
+    from paddleisa.prepare.inventory import data_only
+    from paddleisa.registry import DATASETS
+
+    config = load_config(args.config, opts=args.opts, plugins=args.plugin)
+    data = build_part(check(data_only(config)), f"{args.split}_dataset", DATASETS)
+    file = args.save or Path("output/browse") / f"{config.name}_{args.split}.png"
+    shown = browse(data, file, args.count, args.seed, augment=args.split == "train")
+    print(f"{len(shown)} of {len(data)} samples; see {file}")
+    return 0
+
+
+def _config(kind: str, root: Path, modes: dict[str, str]):
+    """A config of nothing but data sets."""
+    from paddleisa.config import Config
+
+    parts = {
+        f"{which}_dataset": {"type": kind, "dataset_root": str(root), "mode": mode, "transforms": []}
+        for which, mode in modes.items()
+    }
+    return Config.from_dict(parts, name=f"{kind} in {root}")
+
+
+def _present_parts(root: Path) -> dict[str, str]:
+    return {mode: mode for mode in ("train", "val") if (root / "gtFine" / mode).is_dir()}
+
+
+def _finish(args, config) -> int:
+    """Check, print, and write what was asked for."""
+    from paddleisa.cli.common import write_json
+    from paddleisa.files import atomic_write
+    from paddleisa.prepare.check import check_config
+
+    report = check_config(config, workers=args.num_workers, cache=args.cache, quick=args.quick)
+    print(report.text())
+    write_json(args.json, {"command": "prepare check", **report.to_dict()})
+    if args.html:
+        from paddleisa.prepare.page import page
+
+        with atomic_write(args.html, "w") as stream:
+            stream.write(page(report))
+        print(f"see {args.html}")
+    return 2 if report.errors else 0
