@@ -160,24 +160,49 @@ def browse(address, page, tmp_path, height):
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
     assert picture.exists(), done.stderr[-2000:]
     if keep := os.environ.get("PADDLEISA_TEST_SCREENSHOTS"):
-        shutil.copy(picture, keep)
+        shutil.copy(picture, f"{keep}/{tmp_path.name}.png")
     return cv2.imread(str(picture)), done.stdout
 
 
-def coloured(picture):
-    """Number of strongly coloured pixels."""
-    return int((picture.max(2).astype(int) - picture.min(2) > 90).sum())
+def coloured_charts(picture):
+    """Number of charts: connected stretches of strong colour as wide as an axis, below the page's blue bar."""
+    colour = (picture.max(2).astype(int) - picture.min(2) > 60).astype(np.uint8)
+    colour[:100] = 0
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(cv2.dilate(colour, np.ones((41, 41), np.uint8)))
+    return int(sum(width > 200 and x < 1000 for x, _, width, _, _ in boxes[1:]))
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
-def test_a_browser_draws_the_curves(board, tmp_path):
-    picture, text = browse(board.address, "scalar", tmp_path, 2400)
-    for tag in ("Train/loss", "Train/lr", "Evaluate/mIoU", "baseline", "resumed"):
-        assert tag.split("/")[-1] in text
-    assert coloured(picture) > 5000
+@pytest.fixture(scope="module")
+def training_only(tmp_path_factory):
+    """A board without evaluations: the page opens its first group of curves only, here Train. One loss is NaN."""
+    folder = tmp_path_factory.mktemp("training")
+    for run, name in enumerate(("baseline", "with_nan")):
+        with RunLog(folder / name, iters=ITERS, batch_size=8, use_vdl=True, log_iters=5) as log:
+            for i in range(1, ITERS + 1):
+                loss = math.nan if run and i == 200 else loss_at(i, run)
+                log.step(i, 1, {"main": loss * 0.7, "aux": 0.3}, 0.01 * (1 - i / ITERS) ** 0.9, 0.5, 0.01, 1000.0)
+    with serve(folder) as board:
+        yield board
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+
+
+@needs_a_browser
+def test_a_browser_draws_the_curves_of_evaluations(board, tmp_path):
+    picture, text = browse(board.address, "scalar", tmp_path, 1600)
+    assert all(word in text for word in ("Evaluate", "baseline/visualdl", "resumed/visualdl"))
+    assert coloured_charts(picture) == 7
+
+
+@needs_a_browser
+def test_a_browser_draws_the_curves_of_training_with_a_nan_among_them(training_only, tmp_path):
+    picture, text = browse(training_only.address, "scalar", tmp_path, 1600)
+    assert all(word in text for word in ("Train", "baseline/visualdl", "with_nan/visualdl"))
+    assert coloured_charts(picture) == 8
+
+
+@needs_a_browser
 def test_a_browser_shows_the_overlays(board, tmp_path):
     picture, text = browse(board.address, "image", tmp_path, 1200)
     assert "0_image_truth_prediction" in text
