@@ -1,8 +1,8 @@
 """Frames per second of reading and augmenting Cityscapes-sized frames, against PaddleSeg's transforms.
 
 Generates frames of 2048x1024 (street scenes enlarged, with sensor noise, so that a PNG is about as large as a real
-one), then runs the training transforms of the Cityscapes rows in one process and one thread, ours and PaddleSeg's in turn, and
-prints the medians and their ratio. PaddleSeg is left out where it is not installed
+one), then runs the training transforms of the Cityscapes rows in one process and one thread, ours and PaddleSeg's in
+turn, and prints the medians and their ratio. PaddleSeg is left out where it is not installed
 (``pip install --no-deps paddleseg==2.8.0``, which wants scikit-learn, prettytable and more).
 
     python benchmarks/data_loading.py [--frames N] [--rounds N]
