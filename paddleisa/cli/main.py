@@ -10,6 +10,7 @@ import argparse
 import errno
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
@@ -35,11 +36,14 @@ class Parser(argparse.ArgumentParser):
     """argparse with our form of a mistake: one message that names the nearest option, exit code 2."""
 
     def error(self, message: str) -> None:
-        hint = ""
-        if message.startswith("unrecognized arguments: "):
-            wrong = message.split()[2].partition("=")[0]
-            hint = nearest(wrong, self.options()) if wrong.startswith("-") else ""
-        self.exit(EXIT_MISTAKE, f"{self.prog}: error: {message}. {hint and hint + ' '}See `{self.prog} --help`\n")
+        self.exit(EXIT_MISTAKE, f"{self.prog}: error: {message}{_stop(message)} See `{self.prog} --help`\n")
+
+    def refuse(self, words: Sequence[str]) -> None:
+        """End with the mistake that ``words`` are no arguments of this command."""
+        wrong = words[0].partition("=")[0]
+        hint = nearest(wrong, self.options()) if wrong.startswith("--") else ""
+        shown = _shortened(" ".join(map(shlex.quote, words)))
+        self.error(f"unrecognized arguments: {shown}{hint and '. ' + hint}")
 
     def options(self) -> set[str]:
         """Names of all options, those of sub-commands included."""
@@ -104,9 +108,12 @@ def _run(argv: Sequence[str]) -> int:
         parser.error(f"there is no command {_shortened(chosen)!r}. {first}{one_of(chosen, COMMANDS)}")
     args, unknown = parser.parse_known_args(argv)
     if unknown:
-        # The command's parser knows what the word may have been meant to be; the outer one does not.
-        chosen_parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        chosen_parser.refuse(unknown)  # which knows what the word may have been meant to be; the outer one does not
     return args.run(args)
+
+
+def _stop(sentence: str) -> str:
+    return "" if sentence.endswith("?") else "."
 
 
 def _shortened(word: object) -> str:
