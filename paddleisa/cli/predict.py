@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--save_dir", default="output/result", metavar="DIR", help="where results go (output/result)")
     parser.add_argument(
+        "--format",
+        choices=("cityscapes", "voc"),
+        help="write one file per image as that benchmark's server wants it: labelIds with official names, palette PNGs",
+    )
+    parser.add_argument(
         "--num_workers", type=common.natural, default=1, metavar="N", help="threads that read ahead (default 1)"
     )
 
@@ -37,11 +42,16 @@ def run(args: argparse.Namespace) -> int:
     images = find_images(args.image_path, leave_out=args.save_dir)
     predictor, _, weights = common.load_predictor(args, config)
     palette = common.palette_of(config)
+    submission = None
+    if args.format:
+        from paddleisa.prepare.submission import Submission
+
+        submission = Submission(args.format, len(palette), args.save_dir)
+        submission.targets([path for path, _ in images])  # over the images of all processes
     images = images[rank() :: world_size()]  # the processes of a job share them
-    result = predict(predictor, images, args.save_dir, palette, workers=args.num_workers)
-    print(
-        f"{len(result.written)} of {len(images)} images predicted; see {args.save_dir}/ ({', '.join(FOLDERS.values())})"
-    )
+    result = predict(predictor, images, args.save_dir, palette, workers=args.num_workers, submission=submission)
+    what = ", ".join(FOLDERS.values()) if submission is None else f"format {args.format}"
+    print(f"{len(result.written)} of {len(images)} images predicted; see {args.save_dir}/ ({what})")
     common.write_json(
         args.json,
         {

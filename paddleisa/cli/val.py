@@ -20,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=common.positive, metavar="N", help="look at the first N images only; not a score of the set"
     )
+    parser.add_argument(
+        "--official",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="also write labelIds PNGs (output/official/CONFIG) and run the official Cityscapes evaluator on them",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,13 +39,23 @@ def run(args: argparse.Namespace) -> int:
     from paddleisa.build import build_dataset
     from paddleisa.engine.evaluate import evaluate
     from paddleisa.files import sha256_of
+    from paddleisa.prepare.check import quick_check
+    from paddleisa.prepare.official import OfficialRun
 
     common.find_model_path(args, config)  # what is missing is told before the network is built, weights first
+    quick_check(config, "val")
     dataset = build_dataset(config, "val")
+    official = (
+        None if args.official is None else OfficialRun(dataset, args.official or f"output/official/{config.name}")
+    )
     predictor, _, weights = common.load_predictor(args, config)
-    result = evaluate(predictor, dataset, limit=args.limit, workers=args.num_workers)
+    each = official.write if official else None
+    result = evaluate(predictor, dataset, limit=args.limit, workers=args.num_workers, each=each)
     print(result.table(dataset.class_names))
     print(result.summary())
+    scores = official.scores(result.images) if official and environment.rank() == 0 else None
+    if scores:
+        print(scores.text())
     common.write_json(
         args.json,
         {
@@ -50,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
             "test": vars(predictor.settings),
             "class_names": dataset.class_names,
             **result.to_dict(),
+            **({"official": scores.to_dict()} if scores else {}),
             "environment": environment.describe(),
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from paddleisa.errors import DataError, UsageError
 from paddleisa.metrics import ConfusionMatrix, Scores
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from paddleisa.datasets.base import SegmentationData
     from paddleisa.predictor import Predictor
 
@@ -65,6 +68,7 @@ def evaluate(
     limit: int | None = None,
     workers: int = 1,
     progress: bool = True,
+    each: Callable[[dict, np.ndarray], None] | None = None,
 ) -> Evaluation:
     """Predict and score every image of ``dataset`` (its first ``limit``), shared among the job's processes.
 
@@ -74,6 +78,7 @@ def evaluate(
         limit: look at the first images only; the result then says that it is not the whole set.
         workers: threads that read ahead.
         progress: show a bar with the time left.
+        each: called with every sample and its mask, to write it for example.
 
     Raises:
         DataError: an image or label that cannot be used, a data set without labels or images.
@@ -95,7 +100,10 @@ def evaluate(
                 where=sample["image_path"],
                 fix="Use `paddleisa predict` for images without labels",
             )
-        matrix.add(predictor.predict_prepared(sample), sample["label"], where=sample["label_path"])
+        mask = predictor.predict_prepared(sample)
+        matrix.add(mask, sample["label"], where=sample["label_path"])
+        if each is not None:
+            each(sample, mask)
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start
     return Evaluation(matrix, matrix.scores(predictor.settings.protocol), count, len(dataset), seconds)

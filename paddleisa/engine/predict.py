@@ -18,6 +18,7 @@ from paddleisa.visual.overlay import overlay
 
 if TYPE_CHECKING:
     from paddleisa.predictor import Predictor
+    from paddleisa.prepare.submission import Submission
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # PaddleSeg's folder names, and one for masks that other programs read.
@@ -103,6 +104,7 @@ def predict(
     *,
     workers: int = 1,
     progress: bool = True,
+    submission: Submission | None = None,
 ) -> Prediction:
     """Predict every image and write three pictures of each; a damaged image does not stop the others.
 
@@ -112,11 +114,15 @@ def predict(
         save_dir: gets the folders ``added_prediction`` (overlay), ``pseudo_color_prediction`` (palette PNG) and
             ``class_id_prediction`` (grey PNG of class ids).
         palette: (K, 3) uint8 RGB.
+        submission: writes one file per image in a benchmark's format instead of the three.
 
     Raises:
         UsageError: a result would overwrite one of the images.
     """
-    targets = _targets(images, Path(save_dir))
+    if submission is None:
+        targets = _targets(images, Path(save_dir))
+    else:
+        targets = [{"submission": file} for file in submission.targets([path for path, _ in images])]
     result = Prediction()
     bar = tqdm(total=len(images), desc="predict", unit="image", disable=None if progress else True)
     with bar:
@@ -126,9 +132,12 @@ def predict(
                 if isinstance(image, PaddleISAError):
                     raise image
                 mask = predictor(image)
-                write_label(files["ids"], mask)
-                write_label(files["colour"], mask, palette=palette)
-                write_image(files["overlay"], overlay(image, mask, palette))
+                if submission is None:
+                    write_label(files["ids"], mask)
+                    write_label(files["colour"], mask, palette=palette)
+                    write_image(files["overlay"], overlay(image, mask, palette))
+                else:
+                    submission.write(files["submission"], mask)
                 result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
             except DataError as error:
                 result.failed[str(path)] = str(error)
