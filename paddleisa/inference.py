@@ -1,11 +1,14 @@
 """From a network and a prepared image to a mask: single scale, flips, several scales, sliding window.
 
-Two protocols score the published table (see the README's table):
+There are three protocols. The first two score the published table (see the README's):
 
 * ``published`` (2021): each scale's image is resized from the previous scale's, softmax is taken of every logit map
   before the sum, argmax at the network's input size, and the mask is then brought to the image's size.
 * ``corrected`` (since 2023): each scale's image is resized from the input, logits are summed as they are and brought to
   the image's size, then argmax.
+
+* ``mmseg``: mmsegmentation's, for its checkpoints. Each scale's image is resized from the input, logits go straight to
+  the size before the transforms and through softmax, then they are summed, then argmax.
 
 With one scale and no flip the masks of images that were only padded are the same.
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     Network = Callable[[paddle.Tensor], paddle.Tensor]
 
-Protocol = Literal["published", "corrected"]
+Protocol = Literal["published", "corrected", "mmseg"]
 Geometry = list[tuple[str, tuple[int, int]]]
 
 
@@ -41,7 +44,7 @@ class TestSettings:
         scales: factors on the prepared image's height and width.
         flip_horizontal, flip_vertical: add the mirrored image; with both, all four combinations.
         crop_size, stride: (width, height) of the sliding window and of its steps; None for whole images.
-        protocol: ``published`` (2021) or ``corrected`` (2023), see above.
+        protocol: ``published`` (2021), ``corrected`` (2023) or ``mmseg``, see above.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -58,11 +61,11 @@ class TestSettings:
             raise UsageError(
                 f"scales {list(self.scales)} must be positive", where="--scales", fix="Write 0.75 1.0 1.25"
             )
-        if self.protocol not in ("published", "corrected"):
+        if self.protocol not in ("published", "corrected", "mmseg"):
             raise UsageError(
                 f"there is no protocol {self.protocol!r}",
                 where="--protocol",
-                fix="Choose published (2021) or corrected (2023)",
+                fix="Choose published (2021), corrected (2023) or mmseg (for its checkpoints)",
             )
         if (self.crop_size is None) != (self.stride is None):
             raise UsageError(
@@ -97,10 +100,13 @@ class TestSettings:
     def views(self, size: Size) -> list[View]:
         """The network's inputs for a prepared image of ``size`` (height, width), in order."""
         window = None if self.crop_size is None else (self.crop_size, self.stride)
-        return views(size, self.scales, self.flips, cascaded=self.protocol == "published", window=window)
+        cascaded, rounding = self.protocol == "published", 0.0 if self.protocol == "mmseg" else 0.5
+        return views(size, self.scales, self.flips, cascaded=cascaded, rounding=rounding, window=window)
 
 
-def predict_mask(network: Network, image: paddle.Tensor, geometry: Geometry, settings: TestSettings) -> np.ndarray:
+def predict_mask(
+    network: Network, image: paddle.Tensor, geometry: Geometry, settings: TestSettings, align_corners: bool = False
+) -> np.ndarray:
     """Class ids of one image.
 
     Args:
@@ -108,6 +114,7 @@ def predict_mask(network: Network, image: paddle.Tensor, geometry: Geometry, set
         image: (1, 3, H, W), prepared by the validation transforms.
         geometry: their ``trans_info``, undone here.
         settings: scales, flips, sliding window, protocol.
+        align_corners: the model's, which ``mmseg`` resizes logits with; the other protocols never align corners.
 
     Returns:
         (h, w) at the size before the transforms; uint8 for up to 256 classes, else int32.
@@ -117,11 +124,15 @@ def predict_mask(network: Network, image: paddle.Tensor, geometry: Geometry, set
     if settings.is_single and settings.crop_size and all(kind == "padding" for kind, _ in geometry):
         with paddle.no_grad():
             return _slide_to_mask(network, image, geometry, settings)
-    return predict_masks(network, image, geometry, [settings])[0]
+    return predict_masks(network, image, geometry, [settings], align_corners)[0]
 
 
 def predict_masks(
-    network: Network, image: paddle.Tensor, geometry: Geometry, ways: Sequence[TestSettings]
+    network: Network,
+    image: paddle.Tensor,
+    geometry: Geometry,
+    ways: Sequence[TestSettings],
+    align_corners: bool = False,
 ) -> list[np.ndarray]:
     """The mask of each way of evaluating one image; a forward pass that several ways need runs once.
 
@@ -137,11 +148,16 @@ def predict_masks(
     with paddle.no_grad():
         while any(waiting):
             view = next_view(waiting)
-            logits = _logits(network, scaled, view, size)
+            logits = _logits(network, scaled, view)
+            full = None  # the same at the prepared image's size
             for number, (way, rest) in enumerate(zip(ways, waiting, strict=True)):
                 if not rest or rest[0] != view:
                     continue
-                sums[number].add(logits, way)
+                if way.protocol == "mmseg":
+                    sums[number].add(_to_original(logits, size, geometry, align_corners), way)
+                else:
+                    full = _resize(logits, size) if full is None else full
+                    sums[number].add(full, way)
                 del rest[0]
                 if not rest:
                     masks[number] = _mask_of(sums[number].total, geometry, way)
@@ -150,7 +166,7 @@ def predict_masks(
 
 
 class _Sum:
-    """Sum over the views of one way: of softmax under ``published``, of logits under ``corrected``."""
+    """Sum over the views of one way: of logits under ``corrected``, else of softmax."""
 
     def __init__(self):
         self.total, self._own = None, False
@@ -158,7 +174,7 @@ class _Sum:
     def add(self, logits: paddle.Tensor, settings: TestSettings) -> None:
         import paddle.nn.functional as F
 
-        softmax = settings.protocol == "published" and not settings.is_single
+        softmax = settings.protocol != "corrected" and not settings.is_single
         term = F.softmax(logits, axis=1) if softmax else logits
         if self.total is None:
             self.total, self._own = term, softmax
@@ -168,16 +184,25 @@ class _Sum:
             self.total, self._own = self.total + term, True
 
 
-def _logits(network: Network, scaled: dict, view: View, size: Size) -> paddle.Tensor:
-    """Logits of one view, mirrored back, at the prepared image's size. ``scaled`` keeps images by ``View.sizes``."""
+def _logits(network: Network, scaled: dict, view: View) -> paddle.Tensor:
+    """Logits of one view, mirrored back, at the view's size. ``scaled`` keeps images by ``View.sizes``."""
     for count, target in enumerate(view.sizes, 1):
         if view.sizes[:count] not in scaled:
             scaled[view.sizes[:count]] = _resize(scaled[view.sizes[: count - 1]], target)
     x = _flip(scaled[view.sizes], view.axes)
-    return _resize(_flip(_run(network, x, view.window), view.axes), size)
+    return _flip(_run(network, x, view.window), view.axes)
+
+
+def _to_original(logits: paddle.Tensor, size: Size, geometry: Geometry, align_corners: bool) -> paddle.Tensor:
+    """Logits of a view at the size before the transforms: in one step, where the transforms only resized."""
+    if all(kind == "resize" for kind, _ in geometry):
+        return _resize(logits, geometry[0][1] if geometry else size, align_corners=align_corners)
+    return _undo_tensor(_resize(logits, size, align_corners=align_corners), geometry, "bilinear")
 
 
 def _mask_of(total: paddle.Tensor, geometry: Geometry, settings: TestSettings) -> np.ndarray:
+    if settings.protocol == "mmseg":
+        return _to_numpy_mask(_argmax(total), total.shape[1])
     if settings.protocol == "published":
         return _undo(_argmax(total), geometry, "nearest")
     return _to_numpy_mask(_argmax(_undo_tensor(total, geometry, "bilinear")), total.shape[1])
@@ -264,10 +289,10 @@ def _to_numpy_mask(mask: paddle.Tensor, classes: int) -> np.ndarray:
     return mask.numpy()[0, 0].astype(np.uint8 if 0 < classes <= 256 else np.int32)
 
 
-def _resize(x: paddle.Tensor, size: tuple[int, int], mode: str = "bilinear") -> paddle.Tensor:
+def _resize(x: paddle.Tensor, size: Size, mode: str = "bilinear", align_corners: bool = False) -> paddle.Tensor:
     import paddle.nn.functional as F
 
-    return x if tuple(x.shape[2:]) == tuple(size) else F.interpolate(x, size, mode=mode)
+    return x if tuple(x.shape[2:]) == tuple(size) else F.interpolate(x, size, mode=mode, align_corners=align_corners)
 
 
 def _flip(x: paddle.Tensor, axes: tuple[int, ...]) -> paddle.Tensor:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from paddleisa.errors import DataError
 
-Protocol = Literal["published", "corrected"]
-# IoU of a class that neither occurs nor is predicted: 0 until 2022 in the original, 1 since.
-ABSENT_IOU: dict[str, float] = {"published": 0.0, "corrected": 1.0}
+Protocol = Literal["published", "corrected", "mmseg"]
+# IoU of a class that neither occurs nor is predicted: 0 until 2022 in the original, 1 since; mmsegmentation leaves such
+# a class out of the mean.
+ABSENT_IOU: dict[str, float] = {"published": 0.0, "corrected": 1.0, "mmseg": math.nan}
 
 
 class ConfusionMatrix:
@@ -80,7 +82,7 @@ class Scores:
     """Scores in 0..1 (kappa in -1..1); per-class arrays have shape (K,).
 
     ``precision`` and ``recall`` of a class without predicted or true pixels are 0, ``dice`` likewise; what an absent
-    class does to ``iou`` depends on the protocol (FACTS of the original: 0 in 2021, 1 since 2022).
+    class does to ``iou`` depends on the protocol: 0 in 2021, 1 since 2022, and NaN, left out of ``miou``, in ``mmseg``.
     """
 
     miou: float
@@ -103,7 +105,7 @@ class Scores:
         accuracy = float(hit.sum() / total) if total else 0.0
         chance = float((true * predicted).sum() / total**2) if total else 0.0
         return cls(
-            miou=float(iou.mean()),
+            miou=float(np.nanmean(iou)) if not np.isnan(iou).all() else 0.0,
             accuracy=accuracy,
             kappa=(accuracy - chance) / (1 - chance) if chance < 1 else 0.0,
             mdice=float(dice.mean()),
@@ -115,5 +117,6 @@ class Scores:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Plain numbers and lists, for JSON."""
-        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
+        """Plain numbers and lists, for JSON; None for the IoU of a class that is left out."""
+        lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
+        return {**lists, "class_iou": [None if math.isnan(v) else v for v in lists["class_iou"]]}

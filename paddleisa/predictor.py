@@ -28,7 +28,7 @@ class Predictor:
         scales: factors on the prepared image's size.
         flip_horizontal, flip_vertical: add mirrored images.
         crop_size, stride: (width, height) of a sliding window and its steps.
-        protocol: ``published`` (2021) or ``corrected`` (2023); see :mod:`paddleisa.inference`.
+        protocol: ``published`` (2021), ``corrected`` (2023) or ``mmseg``; see :mod:`paddleisa.inference`.
         engine: what computes the network.
         precision: of the network's arithmetic.
 
@@ -71,6 +71,7 @@ class Predictor:
         )
         self._prepare = Compose(build_val_transforms(config))
         self._model = model
+        self.align_corners = bool((config.get("model") or {}).get("align_corners", False))
         model.eval()
 
     def with_protocol(self, protocol: Protocol) -> Predictor:
@@ -112,4 +113,4 @@ class Predictor:
         import paddle
 
         image = paddle.to_tensor(sample["img"]).unsqueeze(0)
-        return predict_mask(self.network, image, sample["trans_info"], self.settings)
+        return predict_mask(self.network, image, sample["trans_info"], self.settings, self.align_corners)

@@ -33,6 +33,7 @@ def views(
     flips: Sequence[tuple[int, ...]],
     *,
     cascaded: bool,
+    rounding: float = 0.5,
     window: tuple[Size, Size] | None = None,
 ) -> list[View]:
     """The views of one way of evaluating, in the order in which their logits are added.
@@ -42,11 +43,12 @@ def views(
         scales: factors on it.
         flips: mirrored axes, one entry per pass of a scale.
         cascaded: each scale is resized from the scale before it (2021) instead of from the image (2023).
+        rounding: what is added to a scaled side before its fraction is cut off; mmsegmentation adds nothing.
         window: of the sliding window.
     """
     found, chain = [], ()
     for scale in scales:
-        target = (max(int(size[0] * scale + 0.5), 1), max(int(size[1] * scale + 0.5), 1))
+        target = (max(int(size[0] * scale + rounding), 1), max(int(size[1] * scale + rounding), 1))
         start = chain if cascaded else ()
         # To resize to the size that something has already is to leave it as it is.
         chain = start if target == (start[-1] if start else size) else (*start, target)

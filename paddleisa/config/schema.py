@@ -32,6 +32,7 @@ class TestConfig:
     is_slide: bool = False
     crop_size: Size | None = None
     stride: Size | None = None
+    protocol: Literal["published", "corrected", "mmseg"] | None = None  # ours; "corrected" where nothing is said
 
 
 @dataclass
