@@ -3,6 +3,7 @@
 from paddleisa.transforms.color import Normalize, RandomBlur, RandomDistort
 from paddleisa.transforms.compose import Compose
 from paddleisa.transforms.crop import Padding, PaddingByAspectRatio, RandomPaddingCrop, RandomScaleAspect
+from paddleisa.transforms.fit import ResizeToFit
 from paddleisa.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
 from paddleisa.transforms.resize import (
     LimitLong,
@@ -30,4 +31,5 @@ __all__ = [
     "ResizeByShort",
     "ResizeRangeScaling",
     "ResizeStepScaling",
+    "ResizeToFit",
 ]

@@ -1,0 +1,55 @@
+"""Resizing into a frame as mmsegmentation does it, which its published checkpoints were trained and measured with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from paddleisa.errors import ConfigError
+from paddleisa.registry import TRANSFORMS
+from paddleisa.transforms.resize import PositiveInt
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+@TRANSFORMS.register
+class ResizeToFit:
+    """Resize to the largest size that fits into a frame, keeping the proportions (mmcv's ``imrescale``).
+
+    The frame may lie either way: the longer side is bounded by its longer number, the shorter side by its shorter one.
+    Unlike ``Resize`` with ``keep_ratio``, halves are rounded up (2048x1024 into 2049x1025 gives 2049x1025, not
+    2049x1024), and uint8 images stay uint8, each pixel rounded to a whole number.
+
+    Args:
+        target_size: (width, height) of the frame in pixels.
+        ratio_range: smallest and largest factor on the frame, drawn uniformly for each image; None for none.
+    """
+
+    def __init__(
+        self,
+        target_size: tuple[PositiveInt, PositiveInt],
+        ratio_range: tuple[PositiveFloat, PositiveFloat] | None = None,
+    ):
+        if ratio_range is not None and ratio_range[0] > ratio_range[1]:
+            raise ConfigError(f"ratio_range {list(ratio_range)} is upside down", fix="Write the smaller factor first")
+        self.target_size, self.ratio_range = tuple(target_size), ratio_range
+
+    def __call__(self, sample: dict) -> dict:
+        frame = self.target_size
+        if self.ratio_range is not None:
+            ratio = sample["rng"].uniform(*self.ratio_range)
+            frame = tuple(max(1, int(side * ratio)) for side in frame)
+        img = sample["img"]
+        h, w = img.shape[:2]
+        scale = min(max(frame) / max(h, w), min(frame) / min(h, w))
+        size = max(1, int(w * scale + 0.5)), max(1, int(h * scale + 0.5))
+        sample.setdefault("trans_info", []).append(("resize", (h, w)))
+        if size == (w, h):
+            return sample
+        sample["img"] = cv2.resize(np.ascontiguousarray(img), size, interpolation=cv2.INTER_LINEAR)
+        for key in sample.get("gt_fields", []):
+            sample[key] = cv2.resize(sample[key], size, interpolation=cv2.INTER_NEAREST)
+        return sample
