@@ -117,10 +117,11 @@ def _examples(outcome: Outcome) -> str:
         for item in found:
             sample, mask = dataset.read(item["number"]), outcome.tally.mask(item["number"])
             seen |= {*np.unique(sample["label"]).tolist(), *np.unique(mask).tolist()}
+            pair = _picture(sample["img"], sample["label"], palette, "label")
+            pair += _picture(sample["img"], mask, palette, "prediction")
             parts.append(
-                f'<p class="caption">mean IoU <b>{100 * item["miou"]:.2f}</b> '
-                f'<code>{escape(item["image"])}</code></p><div class="pair">{_picture(sample["img"], sample["label"], palette, "label")}'
-                f"{_picture(sample['img'], mask, palette, 'prediction')}</div>\n"
+                f'<p class="caption">mean IoU <b>{100 * item["miou"]:.2f}</b> <code>{escape(item["image"])}</code></p>'
+                f'<div class="pair">{pair}</div>\n'
             )
     if not parts:
         return ""

@@ -1,0 +1,106 @@
+"""A row small enough to be reproduced in a second: a catalogue with ISANet on ResNet18 and drawn scenes."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+CONFIG = "isanet_resnet18_os8_scenes_128x128_300"
+IMAGES = 5
+SMALL = [f"val_dataset.num_images={IMAGES}", "val_dataset.height=40", "val_dataset.width=56"]
+WAYS = {"single": {}, "flip": {"flip_horizontal": True}, "ms_flip": {"flip_horizontal": True, "scales": (0.75, 1.0, 1.25)}}
+
+
+def reproduce(*words: object) -> int:
+    """``paddleisa reproduce WORDS`` in this process; errors are raised."""
+    from paddleisa.cli import reproduce as command
+
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
+
+
+def save_random_weights(path: Path, seed: int = 0) -> None:
+    """Weights of the row's network, drawn with ``seed``."""
+    import paddle
+
+    import paddleisa
+    from paddleisa.weights import save_weights
+
+    paddle.seed(seed)
+    state = paddleisa.build_model(paddleisa.load_config(CONFIG)).state_dict()
+    save_weights({name: value.numpy() for name, value in state.items()}, path)
+
+
+def write_catalogue(folder: Path, url: str, scores: dict[str, float], names: tuple[str, ...] = ("small",)) -> Path:
+    """``folder/lab.yml`` with equal rows called ``names``."""
+    row = {
+        "config": CONFIG,
+        "backbone": "ResNet18_vd",
+        "dataset": "Scenes",
+        "crop_size": [128, 128],
+        "iterations": 300,
+        "total_batch": 4,
+        "num_classes": 8,
+        "scores": scores,
+        "weights": {"url": url},
+    }
+    catalogue = {
+        "version": 1,
+        "family": "lab",
+        "about": "ours",
+        "scores_origin": "measured by us",
+        "models": dict.fromkeys(names, row),
+    }
+    path = folder / "lab.yml"
+    path.write_text(json.dumps(catalogue))  # JSON is YAML
+    return path
+
+
+def separate_matrices(weights: Path, config: str = CONFIG, opts: list[str] = SMALL) -> dict[str, np.ndarray]:
+    """{"protocol/way": confusion matrix} by what ``val`` does, a whole evaluation for each."""
+    import paddleisa
+    from paddleisa.build import build_dataset
+    from paddleisa.engine.evaluate import evaluate
+    from paddleisa.predictor import Predictor
+
+    config = paddleisa.load_config(config, opts=opts)
+    model = paddleisa.build_model(config)
+    paddleisa.load_weights(model, weights)
+    dataset = build_dataset(config, "val")
+    return {
+        f"{protocol}/{name}": evaluate(
+            Predictor(model, config, protocol=protocol, **options), dataset, progress=False
+        ).matrix.matrix
+        for protocol in ("published", "corrected")
+        for name, options in WAYS.items()
+    }
+
+
+def miou(matrix: np.ndarray, absent: float) -> float:
+    """mIoU in per cent, a class without pixels counting ``absent``."""
+    total = 0.0
+    for k in range(len(matrix)):
+        union = matrix[k].sum() + matrix[:, k].sum() - matrix[k, k]
+        total += matrix[k, k] / union if union else absent
+    return 100 * total / len(matrix)
+
+
+def published_scores(matrices: dict[str, np.ndarray], **off: float) -> dict[str, float]:
+    """Scores for a row as PaddleSeg's have them, moved by ``off`` points."""
+    found = {
+        "single": miou(matrices["published/single"], 0),
+        "flip": miou(matrices["published/flip"], 0),
+        "ms_flip_published": miou(matrices["published/ms_flip"], 0),
+        "ms_flip_corrected": miou(matrices["corrected/ms_flip"], 1),
+    }
+    return {key: round(value + off.get(key, 0.0), 6) for key, value in found.items()}
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
