@@ -159,7 +159,7 @@ def quick_check(config: Config, which: Which) -> None:
     known = config.path or config.name
     raise DataError(
         f"{first.problem}{others}",
-        where=f"{KINDS[first.kind]}: {first.file}",
+        where=first.file,
         fix=f"{first.fix}. For everything at once: paddleisa prepare check --config {known}",
     )
 

@@ -148,6 +148,6 @@ def _too_large(wrong: list[int], ids: Ids) -> Pattern:
     classes = f"{ids.num_classes} classes, 0 to {ids.num_classes - 1}"
     return Pattern(
         "class_too_large",
-        f"holds {shown}, but there are {classes}, and {ids.ignore_index} is ignored",
+        f"the label holds {'value' if len(wrong) == 1 else 'values'} {shown}, but there are {classes}, and {ids.ignore_index} is ignored",
         "Map the labels to class ids, or correct num_classes or ignore_index",
     )
