@@ -65,15 +65,12 @@ def run(args: argparse.Namespace) -> int:
         num_workers=args.num_workers,
         do_eval=args.do_eval,
         use_vdl=args.use_vdl or args.vdl_server,
+        vdl_server=args.vdl_server,
         resume=args.resume_model,
         force=args.force,
         keep_checkpoint_max=args.keep_checkpoint_max,
         reinit_classifier=args.reinit_classifier,
     )
-    if args.vdl_server and rank() == 0:
-        from paddleisa.engine.runlog.board import serve
-
-        print(f"VisualDL: {serve(args.save_dir)}")
     result = train(config, options)
     if rank() == 0:
         common.write_json(

@@ -19,6 +19,7 @@ class TrainOptions:
         num_workers: threads that read ahead; 0 reads between the steps.
         do_eval: evaluate at every checkpoint and keep the best model.
         use_vdl: write a VisualDL log.
+        vdl_server: also show it, on a board that ends with the training.
         resume: a checkpoint folder; ``auto``: the newest readable one in ``save_dir``, or from the start without one.
         force: resume though the config differs from the checkpoint's.
         keep_checkpoint_max: checkpoints to keep; 0 keeps all.
@@ -32,6 +33,7 @@ class TrainOptions:
     num_workers: int = 0
     do_eval: bool = False
     use_vdl: bool = False
+    vdl_server: bool = False
     resume: str | Path | None = None
     force: bool = False
     keep_checkpoint_max: int = 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import paddle
 
 from paddleisa.errors import UsageError
@@ -55,23 +56,11 @@ class Precision:
         self.scaler.update()
         optimizer.clear_grad()
 
-    def state(self) -> dict[str, float]:
-        """The scaler's state as plain numbers."""
-        return {
-            key: float(getattr(value, "item", lambda v=value: v)()) for key, value in self.scaler.state_dict().items()
-        }
+    def state(self) -> dict[str, object]:
+        """The loss scaler's state as plain numbers and lists; empty unless fp16 trains."""
+        return {key: np.asarray(value).tolist() for key, value in self.scaler.state_dict().items()}
 
-    def restore(self, state: dict[str, float]) -> None:
+    def restore(self, state: dict[str, object]) -> None:
         """Continue from ``state``."""
-        if not state:
-            return
-        now = self.scaler.state_dict()
-        self.scaler.load_state_dict(
-            {
-                k: paddle.to_tensor([v], "float32")
-                if isinstance(now[k], paddle.Tensor) or hasattr(now[k], "shape")
-                else type(now[k])(v)
-                for k, v in state.items()
-                if k in now
-            }
-        )
+        if state:
+            self.scaler.load_state_dict({**state, "scale": np.asarray(state["scale"], np.float32).reshape(1)})

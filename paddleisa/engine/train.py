@@ -25,6 +25,7 @@ from paddleisa.engine.options import TrainOptions
 from paddleisa.engine.plan import Plan
 from paddleisa.engine.precision import Precision
 from paddleisa.engine.runlog import RunLog
+from paddleisa.engine.runlog.board import serve
 from paddleisa.engine.stopping import StopRequest
 from paddleisa.environment import rank, world_size
 from paddleisa.errors import TrainingError
@@ -77,7 +78,7 @@ class Trainer:
 
     def __init__(self, config: Config, options: TrainOptions):
         self.config, self.options = config, options
-        seed = config.get("seed") or DEFAULT_SEED
+        seed = config.get("seed", DEFAULT_SEED)
         paddle.seed(seed)  # the initial weights
         self.dataset = build_dataset(config, "train")
         self.dataset.seed = seed
@@ -120,6 +121,8 @@ class Trainer:
             remove_leftovers(save_dir)
         with distributed.peers_alive(), StopRequest() as stop, self._open_log() as log:
             self._announce(log)
+            if self.options.vdl_server and rank() == 0:  # after the log has repaired its files
+                log.message(f"VisualDL: {serve(self.options.save_dir)}")
             waiting = time.perf_counter()
             for batch in training_batches(self.dataset, self.plan, rank(), self.iteration, self.options.num_workers):
                 start = time.perf_counter()
@@ -185,6 +188,7 @@ class Trainer:
             # way round, the checkpoint would promise a best model that was never written.
             if best:
                 self._save_best(save_dir / "best_model")
+            log.sync()  # the log is never behind the checkpoint
             save_checkpoint(save_dir, state.take(self))
             keep_newest(save_dir, self.options.keep_checkpoint_max)
         distributed.barrier()

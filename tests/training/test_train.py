@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from paddleisa.engine.checkpoint import checkpoints, read_checkpoint
 from paddleisa.engine.options import TrainOptions
 from paddleisa.engine.train import Trainer, train
 from paddleisa.errors import CheckpointError, ConfigError, DataError, TrainingError, UsageError
+from paddleisa.files import WriteError
 from paddleisa.weights import read_weights
 
 TINY = Path(__file__).parent / "tiny" / "tiny.yml"
@@ -174,6 +176,26 @@ def test_bf16_autocast_trains_on_a_cpu(tmp_path):
     run(tmp_path, "precision=bf16", "iters=4")
     arrays, _ = everything(tmp_path / "iter_4")
     assert {a.dtype.name for a in arrays.values()} == {"float32"}  # O1 keeps the weights
+
+
+def test_bf16_weights_of_o2_resume_to_the_same_bits(tmp_path):
+    setup = ("precision=bf16", "amp_level=O2", "iters=6")
+    run(tmp_path / "whole", *setup, save_interval=3)
+    run(tmp_path / "resumed", *setup, save_interval=3, resume=tmp_path / "whole/iter_3")
+    assert_same(tmp_path / "resumed/iter_6", tmp_path / "whole/iter_6")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(tmp_path):
+    run(tmp_path, "iters=4")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, hard))  # a larger file fails as on a full disk
+    try:
+        with pytest.raises(WriteError, match="iter_8.*no space left"):
+            run(tmp_path, resume="auto", force=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [p.name for p in tmp_path.glob("*iter_*")] == ["iter_4"]
+    read_checkpoint(tmp_path / "iter_4")
 
 
 def test_fp16_is_refused_on_a_cpu(tmp_path):
