@@ -117,7 +117,8 @@ def set_device(name: str | None = None) -> str:
             where="--device",
             fix="Use --device cpu, or install paddlepaddle-gpu",
         )
-    return paddle.set_device(name)
+    paddle.set_device(name)
+    return paddle.get_device()
 
 
 def describe() -> dict[str, object]:

@@ -153,7 +153,8 @@ def test_a_label_with_a_class_too_many_is_named(in_project, call, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     answer = call("val", "--config", config, "--model_path", in_project / "w.pdparams")
     assert answer.code == 2
-    assert "bad.png: the label holds value 7, but there are 3 classes" in answer.err
+    for part in ("bad.png: ", " 7, but there are 3 classes"):
+        assert part in answer.err
 
 
 class Calls:
