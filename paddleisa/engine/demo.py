@@ -20,7 +20,7 @@ from paddleisa.weights import load_weights
 if TYPE_CHECKING:
     from paddleisa.datasets.base import SegmentationData
 
-CONFIG = "isanet_resnet18_os8_scenes_128x128_300"
+CONFIG = "isanet_resnet18_os8_scenes_128x128_200"
 SCALES = (0.75, 1.0, 1.25)
 # The columns of the published table.
 WAYS = {
