@@ -9,7 +9,7 @@ from pathlib import Path
 import lab_row
 import numpy as np
 import pytest
-from lab_row import SMALL, reproduce
+from lab_row import reproduce
 
 from paddleisa.cli.main import main
 from paddleisa.errors import UsageError
@@ -40,7 +40,7 @@ def url(server, serve, weights):
 
 def words_of(tmp_path, url, *names):
     file = lab_row.write_catalogue(tmp_path, url, {"single": 50.0}, names or ("small",))
-    return [*(names or ["small"]), "--catalogue", file, "--opts", *SMALL]
+    return [*(names or ["small"]), "--catalogue", file]
 
 
 def test_without_anything_all_four_rows_and_the_commands_for_them_are_named(capsys):
@@ -60,10 +60,11 @@ def test_without_anything_all_four_rows_and_the_commands_for_them_are_named(caps
 
 def test_no_weights_are_downloaded_while_data_is_missing(tmp_path, url, server):
     words = words_of(tmp_path, url)
-    path = tmp_path / "lab.yml"
-    path.write_text(path.read_text().replace(lab_row.CONFIG, CITYSCAPES[0]))
-    with pytest.raises(NotReady):
-        reproduce(*words[:3])
+    data = json.loads((tmp_path / "lab.yml").read_text())
+    data["models"]["small"]["config"] = CITYSCAPES[0]
+    (tmp_path / "lab.yml").write_text(json.dumps(data))
+    with pytest.raises(NotReady, match="data/cityscapes"):
+        reproduce(*words)
     assert server.seen == []
 
 
@@ -116,7 +117,7 @@ def test_a_changed_file_is_not_taken_for_the_published_one(tmp_path, url, own_ho
 
 def test_all_mistakes_of_a_config_are_said_and_nothing_is_started(tmp_path, url, server):
     with pytest.raises(NotReady, match="val_dataset") as error:
-        reproduce(*words_of(tmp_path, url), "val_dataset.num_imges=3")
+        reproduce(*words_of(tmp_path, url), "--opts", "val_dataset.num_imges=3")
     assert "num_images" in str(error.value)
 
 
