@@ -11,7 +11,7 @@ from paddleisa import build
 from paddleisa.config import Config, load_config
 from paddleisa.errors import ConfigError, DataError
 
-DEMO = "isanet_resnet18_os8_scenes_128x128_300"
+DEMO = "isanet_resnet18_os8_scenes_128x128_200"
 VOC = "isanet_resnet50_os8_voc12aug_512x512_40k"
 
 

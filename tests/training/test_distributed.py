@@ -93,7 +93,7 @@ def test_two_processes_lose_what_one_loses_with_the_doubled_batch(one, two):
 def test_two_processes_reach_the_weights_of_one_with_the_doubled_batch(one, two):
     weights, expected = (read_checkpoint(f / "iter_6").arrays["model.pdparams"] for f in (two, one))
     for name, array in expected.items():
-        np.testing.assert_allclose(weights[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(weights[name], array, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_an_evaluation_of_an_odd_number_of_images_by_two_processes_equals_that_of_one(two, tmp_path):
