@@ -145,9 +145,10 @@ def _grey_shades(values: set[int], wrong: list[int], ids: Ids) -> Pattern | None
 
 def _too_large(wrong: list[int], ids: Ids) -> Pattern:
     shown = ", ".join(map(str, wrong[:6])) + (", ..." if len(wrong) > 6 else "")
-    classes = f"{ids.num_classes} classes, 0 to {ids.num_classes - 1}"
+    values = "value" if len(wrong) == 1 else "values"
+    classes = f"{ids.num_classes} classes, 0 to {ids.num_classes - 1}, and {ids.ignore_index} is ignored"
     return Pattern(
         "class_too_large",
-        f"the label holds {'value' if len(wrong) == 1 else 'values'} {shown}, but there are {classes}, and {ids.ignore_index} is ignored",
+        f"the label holds {values} {shown}, but there are {classes}",
         "Map the labels to class ids, or correct num_classes or ignore_index",
     )
