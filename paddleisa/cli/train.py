@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from paddleisa.engine.options import TrainOptions
     from paddleisa.engine.train import train
     from paddleisa.environment import rank
+    from paddleisa.prepare.check import quick_check
 
     options = TrainOptions(
         save_dir=Path(args.save_dir),
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         keep_checkpoint_max=args.keep_checkpoint_max,
         reinit_classifier=args.reinit_classifier,
     )
+    for which in ("train", "val") if options.do_eval else ("train",):
+        quick_check(config, which)
     result = train(config, options)
     if rank() == 0:
         common.write_json(
