@@ -1,4 +1,4 @@
-"""What every backbone must do, as tests to inherit: ``class TestMine(BackboneContract): build = Mine; ...``."""
+"""What every backbone must do, as tests to inherit: ``class TestMine(BackboneContract): backbone, channels = ...``."""
 
 from __future__ import annotations
 

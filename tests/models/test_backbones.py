@@ -1,0 +1,37 @@
+"""Every registered backbone passes the shared contract."""
+
+from backbone_contract import BackboneContract
+
+from paddleisa import models
+from paddleisa.registry import BACKBONES
+
+SHALLOW, DEEP = (64, 128, 256, 512), (256, 512, 1024, 2048)
+
+
+class TestResNet18Vd(BackboneContract):
+    backbone, channels = models.ResNet18_vd, SHALLOW
+
+
+class TestResNet34Vd(BackboneContract):
+    backbone, channels = models.ResNet34_vd, SHALLOW
+
+
+class TestResNet50Vd(BackboneContract):
+    backbone, channels = models.ResNet50_vd, DEEP
+
+
+class TestResNet101Vd(BackboneContract):
+    backbone, channels = models.ResNet101_vd, DEEP
+
+
+class TestResNet50V1c(BackboneContract):
+    backbone, channels = models.ResNet50_v1c, DEEP
+
+
+class TestResNet101V1c(BackboneContract):
+    backbone, channels = models.ResNet101_v1c, DEEP
+
+
+def test_no_backbone_of_the_package_is_left_out():
+    ours = {name for name in BACKBONES if BACKBONES.get(name).__module__.startswith("paddleisa.")}
+    assert {case.backbone.__name__ for case in BackboneContract.__subclasses__()} == ours
