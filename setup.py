@@ -39,6 +39,7 @@ setup(
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         # The newest on PyPI; newer GPU builds come from Paddle's own index, see the README.
         "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2"],
+        "torch": ["torch>=2.0"],  # tests only: the network of mmsegmentation's checkpoints, executed beside ours
         "dev": ["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9"],
     },
     classifiers=[

@@ -7,7 +7,7 @@ paddle nor torch is imported.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -151,15 +151,12 @@ def _bare(name: str) -> str:
     return name.removeprefix(_PARALLEL)
 
 
-def _require_equal(wanted, found) -> None:
+def _require_equal(wanted: Collection[str], found: Collection[str]) -> None:
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     if missing or unexpected:
-        parts = [
-            f"{len(n)} {what}: {', '.join(grouped(n))}"
-            for n, what in ((missing, "missing"), (unexpected, "unexpected"))
-            if n
-        ]
+        both = ((missing, "missing"), (unexpected, "unexpected"))
+        parts = [f"{len(names)} {what}: {', '.join(grouped(names))}" for names, what in both if names]
         raise WeightsError(
             f"is not mmsegmentation's ISANet; tensors {'; '.join(parts)}",
             fix="Only its ISANet on ResNet-v1c-50 or -101 can be converted",

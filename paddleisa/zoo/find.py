@@ -58,12 +58,13 @@ def cached_weights(entry: Entry) -> Path:
 def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
     """The entry's published weights in the cache, downloaded unless they are there.
 
-    The file must be readable as a state dict before it takes its final name. A ``.pth`` is not read here: its hash
-    prefix is held against the publisher's, and conversion reads it safely. Raises DownloadError.
+    The file must be readable as a state dict, without running anything of it, before it takes its final name. Raises
+    DownloadError.
     """
     weights, path = entry.row.weights, cached_weights(entry)
     if weights.format == "pth":
-        check = None
+        from paddleisa.weights.torch_file import read_torch as check
+
         if not (weights.sha256 or weights.sha256_prefix):
             raise ConfigError("a .pth needs its sha256, or the first digits of it", where=entry.where)
     else:

@@ -28,6 +28,9 @@ class Check:
     detail: str
 
 
+_CONVERTED = Check("sha256", "unknown", "of a converted file nothing is published; the .pth itself can be verified")
+
+
 @dataclass(frozen=True)
 class Report:
     """The checks of one file against one model of the catalogue."""
@@ -62,15 +65,15 @@ def verify_weights(path: str | Path, entry: Entry) -> Report:
         size, digest = path.stat().st_size, sha256_of(path)
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror})", where=path) from error
-    checks = [*_check_file(entry, size, digest), *_check_content(path, entry)]
+    converted = entry.row.weights.format == "pth" and path.suffix != ".pth"
+    checks = [_CONVERTED] if converted else _check_file(entry, size, digest)
+    checks += _check_content(path, entry)
     return Report(entry.name, str(path), digest, size, tuple(checks))
 
 
 def best_match(path: str | Path, catalogue: Catalogue) -> Entry:
     """The model of the catalogue that a file's tensors fit best. Raises WeightsError when none shares half of them."""
-    from paddleisa.weights import read_weights
-
-    found = {(name, tuple(array.shape)) for name, array in read_weights(path).items()}
+    found = {(name, tuple(array.shape)) for name, array in read_any(path).items()}
     best, most = None, 0.5
     for entry in catalogue:
         tensors = entry.manifest() or {}
@@ -81,6 +84,15 @@ def best_match(path: str | Path, catalogue: Catalogue) -> Entry:
     if best is None:
         raise WeightsError("fits no model of the catalogue", where=path, fix="Say which one is meant with --model NAME")
     return best
+
+
+def read_any(path: Path) -> dict[str, np.ndarray]:
+    """`read_weights`, and mmsegmentation's ISANets too, under our names. Raises WeightsError."""
+    from paddleisa.weights import read_weights
+    from paddleisa.weights.torch_file import is_torch, read_torch
+    from paddleisa.zoo.convert import rename_mmseg
+
+    return rename_mmseg(read_torch(path))[0] if is_torch(path) else read_weights(path)
 
 
 def _check_file(entry: Entry, size: int, digest: str) -> list[Check]:
@@ -102,12 +114,8 @@ def _check_file(entry: Entry, size: int, digest: str) -> list[Check]:
 
 
 def _check_content(path: Path, entry: Entry) -> list[Check]:
-    if entry.row.weights.format == "pth" and path.suffix == ".pth":
-        return [Check("content", "unknown", "a .pth can run code when read: see paddleisa zoo convert")]
-    from paddleisa.weights import read_weights
-
     try:
-        state = read_weights(path)
+        state = read_any(path)
     except PaddleISAError as error:
         return [Check("safe read", "different", error.problem)]
     checks = [Check("safe read", "ok", f"{len(state)} tensors, no code in the file")]
