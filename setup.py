@@ -40,7 +40,9 @@ setup(
         # The newest on PyPI; newer GPU builds come from Paddle's own index, see the README.
         "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2"],
         "torch": ["torch>=2.0"],  # tests only: the network of mmsegmentation's checkpoints, executed beside ours
-        "dev": ["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9"],
+        # The official Cityscapes code (polygons, evaluator), and SBD's MATLAB files.
+        "data": ["cityscapesscripts>=2.2", "scipy>=1.8"],
+        "dev": ["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9", "cityscapesscripts>=2.2", "scipy>=1.8"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
