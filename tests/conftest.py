@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from published import REFERENCE
 
 import paddleisa  # noqa: F401
-
-REFERENCE = Path(__file__).parent / "reference"
-sys.path.insert(0, str(REFERENCE))
-
-ROWS = (
-    "isanet_resnet50_os8_cityscapes_769x769_80k",
-    "isanet_resnet101_os8_cityscapes_769x769_80k",
-    "isanet_resnet50_os8_voc12aug_512x512_40k",
-    "isanet_resnet101_os8_voc12aug_512x512_40k",
-)
 
 
 @pytest.fixture(scope="session")

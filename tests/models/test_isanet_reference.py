@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 import reference
-from conftest import ROWS
+from published import ROWS
 
 pytestmark = pytest.mark.reference
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import paddle
 import pytest
-from conftest import REFERENCE
+from published import REFERENCE
 
 from paddleisa.errors import ConfigError
 from paddleisa.optimizers import SGD, AdamW

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 import reference
-from conftest import REFERENCE, ROWS
+from published import REFERENCE, ROWS
 
 from paddleisa.losses import CrossEntropyLoss, LossTerms
 from paddleisa.optimizers import SGD
