@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from paddleisa.prepare.fingerprint import EDGES, THUMBNAIL
 from paddleisa.prepare.inventory import Split
 from paddleisa.prepare.judge import FactsByRow
 
@@ -41,8 +42,8 @@ def find_duplicates(splits: list[tuple[Split, FactsByRow]]) -> None:
 
 def _find_near(first: tuple[Split, FactsByRow], second: tuple[Split, FactsByRow]) -> None:
     (one, facts), (two, other_facts) = first, second
-    rows, thumbs = _stacked({n: f.image.thumbnail for n, f in facts.items()})
-    others, other_thumbs = _stacked({n: f.image.thumbnail for n, f in other_facts.items()})
+    rows, thumbs = _stacked({n: f.image.thumbnail for n, f in facts.items()}, THUMBNAIL**2)
+    others, other_thumbs = _stacked({n: f.image.thumbnail for n, f in other_facts.items()}, THUMBNAIL**2)
     if not rows or not others:
         return
     squares = (thumbs**2).sum(1)
@@ -62,8 +63,9 @@ def _find_near(first: tuple[Split, FactsByRow], second: tuple[Split, FactsByRow]
 def find_exchanged(split: Split, facts: FactsByRow) -> None:
     """Add the pairs of samples whose labels fit better when exchanged: borders of classes lie on edges of the image."""
     good = {n: f for n, f in facts.items() if f.image.trouble is None and f.label and f.label.trouble is None}
-    rows, images = _stacked({n: f.image.edges for n, f in good.items()})
-    _, labels = _stacked({n: f.label.edges for n, f in good.items()})
+    cells = EDGES[0] * EDGES[1]
+    rows, images = _stacked({n: f.image.edges for n, f in good.items()}, cells)
+    _, labels = _stacked({n: f.label.edges for n, f in good.items()}, cells)
     if len(rows) < 3:  # without others there is no mean to take off
         return
     images, labels = _centred(images), _centred(labels)
@@ -89,9 +91,9 @@ def _exchanged(split: Split, a: int, b: int) -> None:
             split.add("swapped_label", split.rows[one][1], problem, fix, one)
 
 
-def _stacked(pictures: dict[int, bytes]) -> tuple[list[int], np.ndarray]:
+def _stacked(pictures: dict[int, bytes], size: int) -> tuple[list[int], np.ndarray]:
     rows = [number for number, picture in pictures.items() if picture]
-    return rows, np.array([np.frombuffer(pictures[n], np.uint8) for n in rows], np.float32).reshape(len(rows), -1)
+    return rows, np.array([np.frombuffer(pictures[n], np.uint8) for n in rows], np.float32).reshape(len(rows), size)
 
 
 def _centred(maps: np.ndarray) -> np.ndarray:
