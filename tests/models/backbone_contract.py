@@ -14,11 +14,22 @@ class BackboneContract:
     channels: tuple[int, int, int, int]
 
     @pytest.fixture(scope="class")
-    def network(self):
-        paddle.seed(0)
-        network = self.backbone(output_stride=8)
-        network.eval()
-        return network
+    def built(self):
+        """``built(output_stride)``, each built once: initialising a deep network takes a second."""
+        networks = {}
+
+        def build(output_stride):
+            if output_stride not in networks:
+                paddle.seed(0)
+                networks[output_stride] = self.backbone(output_stride=output_stride)
+            networks[output_stride].eval()
+            return networks[output_stride]
+
+        return build
+
+    @pytest.fixture
+    def network(self, built):
+        return built(8)
 
     def maps(self, network, *shape):
         x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -32,10 +43,8 @@ class BackboneContract:
     @pytest.mark.parametrize(
         ("output_stride", "strides"), [(8, (4, 8, 8, 8)), (16, (4, 8, 16, 16)), (32, (4, 8, 16, 32))]
     )
-    def test_each_map_is_the_input_divided_by_its_stride_and_rounded_up(self, output_stride, strides):
-        network = self.backbone(output_stride=output_stride)
-        network.eval()
-        shapes = [tuple(m.shape[2:]) for m in self.maps(network, 1, 3, 33, 71)]
+    def test_each_map_is_the_input_divided_by_its_stride_and_rounded_up(self, built, output_stride, strides):
+        shapes = [tuple(m.shape[2:]) for m in self.maps(built(output_stride), 1, 3, 33, 71)]
         assert shapes == [(-(-33 // s), -(-71 // s)) for s in strides]
 
     @pytest.mark.parametrize("size", [(1, 1), (7, 9)])
@@ -52,14 +61,13 @@ class BackboneContract:
         for together, alone in zip(both, second, strict=True):
             np.testing.assert_allclose(together.numpy()[1:], alone.numpy(), rtol=1e-3, atol=1e-4)
 
-    def test_names_and_shapes_of_weights_do_not_depend_on_the_output_stride(self, network):
+    def test_names_and_shapes_of_weights_do_not_depend_on_the_output_stride(self, built):
         def state(model):
             return [(name, tuple(t.shape)) for name, t in model.state_dict().items()]
 
-        assert state(network) == state(self.backbone(output_stride=32))
+        assert state(built(8)) == state(built(32))
 
-    def test_a_training_step_reaches_every_parameter(self):
-        network = self.backbone(output_stride=8)
+    def test_a_training_step_reaches_every_parameter(self, network):
         network.train()
         x = np.random.default_rng(2).standard_normal((2, 3, 32, 32)).astype(np.float32)
         last = network(paddle.to_tensor(x))[-1]

@@ -8,7 +8,6 @@ from paddle import nn
 
 from paddleisa import models
 
-
 # PaddleSeg 2.8.0's resnet_vd.py itself, run on the weights and the 65x97 image of tests/reference/reference.py: of each
 # map its mean, and its projection on a fixed random vector (so that places and channels count).
 ORIGINAL = {
