@@ -16,8 +16,8 @@ import numpy as np
 from paddleisa.datasets import png
 from paddleisa.datasets.images import damage, decode_image, decode_label
 from paddleisa.errors import DataError
+from paddleisa.prepare import fingerprint
 from paddleisa.prepare.cityscapes_ids import TO_TRAIN_ID
-from paddleisa.prepare.fingerprint import edges_of_image, edges_of_label, thumbnail
 from paddleisa.prepare.probe import Probe, probe
 
 TRAIN_IDS, LABEL_IDS = "_labelTrainIds.png", "_labelIds.png"
@@ -79,7 +79,7 @@ def examine_arrays(img: np.ndarray, label: np.ndarray | None) -> Facts:
     """The facts of a sample that no file holds: (H, W, 3) uint8 RGB and (H, W) uint8."""
     size = img.shape[1::-1]
     image = ImageFacts(None, size, size, False, "generated", hashlib.blake2b(img.tobytes(), digest_size=16).hexdigest())
-    image.thumbnail, image.edges = thumbnail(img), edges_of_image(img)
+    image.thumbnail, image.edges = fingerprint.of_image(img)
     return Facts(image, None if label is None else _of_label(label, LabelFacts(mode="generated")))
 
 
@@ -101,7 +101,7 @@ def examine_image(path: str) -> ImageFacts:
         turned = plain != size or not np.array_equal(upright[..., ::-1], img)
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     mode = header.mode if header else "another format"
-    return ImageFacts(None, size, plain, turned, mode, digest, thumbnail(img), edges_of_image(img))
+    return ImageFacts(None, size, plain, turned, mode, digest, *fingerprint.of_image(img))
 
 
 def examine_label(path: str) -> LabelFacts:
@@ -159,7 +159,7 @@ def palette_chunk(data: bytes) -> bytes:
 def _of_label(label: np.ndarray, facts: LabelFacts) -> LabelFacts:
     counts = np.bincount(label.ravel(), minlength=256)
     facts.counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    facts.size, facts.edges = label.shape[1::-1], edges_of_label(label)
+    facts.size, facts.edges = label.shape[1::-1], fingerprint.of_label(label)
     return facts
 
 

@@ -10,22 +10,26 @@ EDGES = (48, 32)  # width, height
 _WORK = 384  # edges are found at about this width: fine enough for thin things, cheap enough for thousands of frames
 
 
-def thumbnail(img: np.ndarray) -> bytes:
-    """16 x 16 shades of grey of an (H, W, 3) uint8 RGB image: the same for a copy of another size or compression."""
-    grey = cv2.cvtColor(_about(img, _WORK), cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).tobytes()
+def of_image(img: np.ndarray) -> tuple[bytes, bytes]:
+    """Thumbnail and edges of an (H, W, 3) uint8 RGB image.
+
+    The thumbnail has 16 x 16 shades of grey: the same for a copy of another size or compression. The edges say how
+    much goes on in each of 48 x 32 cells: the mean gradient, its root as uint8.
+    """
+    small = _about(img, _WORK)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).tobytes(), _edges(small)
 
 
-def edges_of_image(img: np.ndarray) -> bytes:
-    """How much goes on in each of 48 x 32 cells of an image: mean gradient, its root as uint8."""
-    small = cv2.cvtColor(_about(img, _WORK), cv2.COLOR_RGB2LAB).astype(np.float32)
+def _edges(small: np.ndarray) -> bytes:
+    small = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     across, down = np.zeros(small.shape[:2], np.float32), np.zeros(small.shape[:2], np.float32)
     across[:, 1:] = np.abs(np.diff(small, axis=1)).max(axis=2)
     down[1:] = np.abs(np.diff(small, axis=0)).max(axis=2)
     return _cells(np.maximum(across, down) / 255)
 
 
-def edges_of_label(label: np.ndarray) -> bytes:
+def of_label(label: np.ndarray) -> bytes:
     """How much border between classes each of the same cells of a label holds."""
     step = max(1, round(label.shape[1] / _WORK))
     small = label[::step, ::step]
