@@ -6,13 +6,16 @@ import argparse
 import shlex
 from pathlib import Path
 
-SUMMARY = "measure published scores again: single, flip and ms+flip under both protocols"
+SUMMARY = "measure published scores again: single, flip and ms+flip, under both protocols"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``reproduce``."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="models or families of the catalogue; without one, or with `all`, all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="models or families of the catalogue, or `all`; without one the four rows of PaddleSeg",
     )
     parser.add_argument(
         "--opts", nargs="+", default=[], metavar="KEY=VALUE", help="change values of every row's config"

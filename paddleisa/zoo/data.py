@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from paddleisa.datasets.base import SegmentationData
 
-_ROOTS = {"Cityscapes": "data/cityscapes", "PascalVOC": "data/VOCdevkit"}
+_ROOTS = {"Cityscapes": "data/cityscapes", "PascalVOC": "data/VOCdevkit", "ADE20K": "data/ADEChallengeData2016"}
 
 
 def data_digest(dataset: SegmentationData) -> str:
@@ -51,7 +51,10 @@ def data_commands(dataset: dict) -> list[str]:
             f"mkdir -p {where} && csDownload -d {where} gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
             f"paddleisa prepare cityscapes {where}",
         ]
+    if dataset["type"] == "PascalVOC":
+        return [f"paddleisa prepare voc {where}"]  # downloads it
+    archive = "ADEChallengeData2016.zip"
     return [
-        "curl -LO http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-        f"mkdir -p {where} && tar -xf VOCtrainval_11-May-2012.tar -C {where} --strip-components=1",
+        f"curl -LO http://data.csail.mit.edu/places/ADEchallenge/{archive}",
+        f"unzip -q {archive} -d {shlex.quote(str(root.parent))}",
     ]

@@ -12,8 +12,7 @@ from paddleisa.errors import PaddleISAError, UsageError, WeightsError, one_of
 from paddleisa.files import sha256_of
 from paddleisa.zoo.catalog import Catalogue, Entry
 from paddleisa.zoo.data import data_commands, data_digest
-from paddleisa.zoo.find import cached_weights, download_weights, local_weights
-from paddleisa.zoo.lock import LockFile
+from paddleisa.zoo.row_weights import origin_of, row_weights
 from paddleisa.zoo.ways import Way, ways_of
 
 if TYPE_CHECKING:
@@ -74,30 +73,18 @@ class Job:
 
 
 def choose(names: Sequence[str], catalogue: Catalogue) -> list[Entry]:
-    """The rows that ``names`` mean: models, families, or ``all``, which is also what no name means.
+    """The rows that ``names`` mean: models, families, or ``all``. No name means PaddleSeg's family, the four rows.
 
-    ``all`` leaves out rows with an evaluation of their own (mmsegmentation's), which these ways do not measure.
-    Raises UsageError for a name that is neither, and for such a row.
+    Raises UsageError for a name that is none of these.
     """
-    known = {entry.name for entry in catalogue}
-    families = {entry.family for entry in catalogue}
+    by_name = {entry.name: [entry] for entry in catalogue} | {"all": list(catalogue)}
+    for entry in catalogue:
+        by_name.setdefault(entry.family, [e for e in catalogue if e.family == entry.family])
     chosen: dict[str, Entry] = {}
-    for name in names or ["all"]:
-        if name not in {*known, *families, "all"}:
-            raise UsageError(
-                f"there is no model {name!r} in the catalogue", fix=one_of(name, {*known, *families, "all"})
-            )
-        found = [catalogue.get(name)] if name in known else [e for e in catalogue if name in ("all", e.family)]
-        foreign = [entry.name for entry in found if entry.row.evaluation is not None]
-        if foreign and name != "all":
-            raise UsageError(
-                f"{foreign[0]} was measured by another program's test-time protocol, which reproduce does not have",
-                where=name,
-                fix="Evaluate it with `paddleisa val --config CONFIG`; reproduce takes PaddleSeg's rows and your own",
-            )
-        chosen |= {entry.name: entry for entry in found if entry.name not in foreign}
-    if not chosen:
-        raise UsageError("the catalogue has no row that can be reproduced", fix="Name a further one with --catalogue")
+    for name in names or ["paddleseg"]:
+        if name not in by_name:
+            raise UsageError(f"there is no model {name!r} in the catalogue", fix=one_of(name, by_name))
+        chosen |= {entry.name: entry for entry in by_name[name]}
     return list(chosen.values())
 
 
@@ -138,6 +125,7 @@ def _job(entry: Entry, request: Request, problems: list[str], commands: list[str
     """Config and data of a row; what is wrong goes to ``problems``, what helps to ``commands``."""
     from paddleisa.build import build_dataset
     from paddleisa.config import check, load_config
+    from paddleisa.prepare.check import quick_check
 
     try:
         shipped = load_config(entry.config, plugins=request.plugins)
@@ -148,6 +136,7 @@ def _job(entry: Entry, request: Request, problems: list[str], commands: list[str
         return None
     job = Job(entry, config, ways_of(entry), changes=shipped.differences(config))
     try:
+        quick_check(config, "val")
         job.dataset = build_dataset(config, "val")
         job.data_digest = data_digest(job.dataset)
     except PaddleISAError as error:
@@ -158,9 +147,7 @@ def _job(entry: Entry, request: Request, problems: list[str], commands: list[str
 
 def _find_weights(entry: Entry, job: Job | None, request: Request, *, download: bool) -> None:
     """Set the job's weights, and see that they fit. Raises what is wrong with them."""
-    path = request.model_path or local_weights(entry.name)
-    if path is None and (download or cached_weights(entry).is_file()):
-        path = download_weights(entry, offline=request.offline)
+    path = request.model_path or row_weights(entry, offline=request.offline, download=download)
     if path is None:
         raise WeightsError("weights: not on this machine", fix="They will be downloaded once the data is there")
     if not Path(path).is_file():
@@ -168,25 +155,8 @@ def _find_weights(entry: Entry, job: Job | None, request: Request, *, download: 
     if job is None:
         return
     job.weights, job.sha256 = Path(path), sha256_of(path)
-    job.weights_origin = _origin(entry, job.sha256, given=request.model_path is not None)
+    job.weights_origin = origin_of(entry, job.weights, job.sha256, given=request.model_path is not None)
     load_model(job)
-
-
-def _origin(entry: Entry, digest: str, *, given: bool) -> str:
-    """What is known of a weights file with this hash. Raises WeightsError for one that is not the published file."""
-    weights, known = entry.row.weights, LockFile().get(entry.row.weights.url)
-    expected = weights.sha256 or weights.sha256_prefix or (known.sha256 if known else None)
-    if expected is None:
-        return "given or put there by hand; no hash of the published file is known"
-    if digest.startswith(expected):
-        return "the published file" if weights.sha256 else f"downloaded from {weights.url}"
-    if given:
-        return "NOT the published file: given with --model_path"
-    raise WeightsError(
-        f"weights: the file's sha256 is {digest}, that of the published file {expected}",
-        where=local_weights(entry.name),
-        fix="Move the file away to have the published one downloaded, or name it with --model_path",
-    )
 
 
 def _not_ready(problems: dict[str, list[str]], commands: list[str], request: Request) -> NotReady:

@@ -99,10 +99,12 @@ def markdown(report: Report) -> str:
     for outcome in report.outcomes:
         lines += [f"## {outcome.job.entry.name}", "", f"**{outcome.sentence}**", ""]
         lines += _table(HEADER, [item.cells for item in outcome.measured], right=range(2, 5))
-        ways = [item for item in outcome.measured if item.way.protocol == "published"]
+        protocol = outcome.measured[0].way.protocol
+        ways = [item for item in outcome.measured if item.way.protocol == protocol]
         names = outcome.job.dataset.class_names
         rows = [[name, *(f"{100 * item.scores.class_iou[k]:.2f}" for item in ways)] for k, name in enumerate(names)]
-        lines += ["", "IoU of each class in %, published protocol:", ""]
+        rows = [["absent" if cell == "nan" else cell for cell in row] for row in rows]
+        lines += ["", f"IoU of each class in %, protocol {protocol}:", ""]
         lines += _table(["class", *(item.cells[0] for item in ways)], rows, right=range(1, 1 + len(ways)))
         for kind, found in outcome.examples().items():
             lines += ["", f"The {kind} images (mean IoU of the classes in them, single scale):", ""]

@@ -1,4 +1,4 @@
-"""Published scores measured again: every image read once, every forward pass run once, six ways fed from them."""
+"""Published scores measured again: every image read once, every forward pass run once, all ways fed from them."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
                 if "label" not in sample:
                     raise DataError("there is no label to score against", where=sample["image_path"])
                 image = paddle.to_tensor(sample["img"]).unsqueeze(0)
-                masks = predict_masks(network, image, sample["trans_info"], ways)
+                masks = predict_masks(network, image, sample["trans_info"], ways, predictor.align_corners)
                 tally.add(masks, sample["label"], where=sample["label_path"])
                 tally.seconds = before + time.perf_counter() - start
                 progress.step()

@@ -1,4 +1,4 @@
-"""The six ways in which a row is measured, and the published number that each is held against."""
+"""The ways in which a row is measured, and the published number that each is held against."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from paddleisa.inference import Protocol, TestSettings
 from paddleisa.zoo.catalog import Entry
+from paddleisa.zoo.schema import Evaluation, Scores
 
 Name = Literal["single", "flip", "ms_flip"]
 
@@ -25,18 +26,18 @@ class Way:
 
     Attributes:
         name: single, flip, or ms_flip.
-        protocol: ``published`` (2021) or ``corrected`` (2023).
+        settings: what ``val`` would be told.
         published: mIoU in per cent that it must give, None where nobody published one.
     """
 
     name: Name
-    protocol: Protocol
+    settings: TestSettings
     published: float | None
 
     @property
-    def settings(self) -> TestSettings:
-        """What ``val`` would be told."""
-        return TestSettings(**_AUGMENTATION[self.name], protocol=self.protocol)
+    def protocol(self) -> Protocol:
+        """How test-time augmentation is done; see :mod:`paddleisa.inference`."""
+        return self.settings.protocol
 
     @property
     def key(self) -> str:
@@ -45,13 +46,16 @@ class Way:
 
 
 def ways_of(entry: Entry) -> list[Way]:
-    """Three ways under each of the two protocols, the published protocol first.
+    """Three ways under each of PaddleSeg's two protocols, the published one first; or those of mmsegmentation.
 
     PaddleSeg's rows were measured with the code of 2021 (single, flip, ``ms_flip_published``), and their ms+flip again
     with that of 2023 (``ms_flip_corrected``). A row of another catalogue that gives one ``ms_flip`` is held, in all
-    three scores, against the corrected protocol, which is what ``val`` computes unless told otherwise.
+    three scores, against the corrected protocol, which is what ``val`` computes unless told otherwise. A row with an
+    ``evaluation`` of its own is one of mmsegmentation's.
     """
-    scores = entry.row.scores
+    scores, evaluation = entry.row.scores, entry.row.evaluation
+    if evaluation is not None:
+        return _mmsegmentation(scores, evaluation)
     if scores.ms_flip_published is None and scores.ms_flip_corrected is None:
         published: dict[str, float | None] = {}
         corrected = {"single": scores.single, "flip": scores.flip, "ms_flip": scores.ms_flip}
@@ -59,10 +63,19 @@ def ways_of(entry: Entry) -> list[Way]:
         published = {"single": scores.single, "flip": scores.flip, "ms_flip": scores.ms_flip_published}
         corrected = {"ms_flip": scores.ms_flip_corrected}
     return [
-        Way(name, protocol, targets.get(name))
+        Way(name, TestSettings(**augmentation, protocol=protocol), targets.get(name))
         for protocol, targets in (("published", published), ("corrected", corrected))
-        for name in _AUGMENTATION
+        for name, augmentation in _AUGMENTATION.items()
     ]
+
+
+def _mmsegmentation(scores: Scores, evaluation: Evaluation) -> list[Way]:
+    window = {"crop_size": evaluation.crop_size, "stride": evaluation.stride}
+    ways = [Way("single", TestSettings(**window, protocol="mmseg"), scores.single)]
+    if evaluation.ms_ratios:
+        many = TestSettings(scales=evaluation.ms_ratios, flip_horizontal=True, **window, protocol="mmseg")
+        ways.append(Way("ms_flip", many, scores.ms_flip))
+    return ways
 
 
 def within(measured: float, published: float) -> bool:

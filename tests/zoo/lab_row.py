@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,13 @@ def write_catalogue(folder: Path, url: str, scores: dict[str, float], names: tup
     return path
 
 
-def separate_matrices(weights: Path, config: str | Path = CONFIG, opts: list[str] = ()) -> dict[str, np.ndarray]:
+def separate_matrices(
+    weights: Path,
+    config: str | Path = CONFIG,
+    opts: Sequence[str] = (),
+    ways: dict[str, dict] = WAYS,
+    protocols: Sequence[str] = ("published", "corrected"),
+) -> dict[str, np.ndarray]:
     """{"protocol/way": confusion matrix} by what ``val`` does, a whole evaluation for each."""
     import paddleisa
     from paddleisa.build import build_dataset
@@ -75,13 +82,12 @@ def separate_matrices(weights: Path, config: str | Path = CONFIG, opts: list[str
     model = paddleisa.build_model(config)
     paddleisa.load_weights(model, weights)
     dataset = build_dataset(config, "val")
-    return {
-        f"{protocol}/{name}": evaluate(
-            Predictor(model, config, protocol=protocol, **options), dataset, progress=False
-        ).matrix.matrix
-        for protocol in ("published", "corrected")
-        for name, options in WAYS.items()
-    }
+    found = {}
+    for protocol in protocols:
+        for name, options in ways.items():
+            predictor = Predictor(model, config, protocol=protocol, **options)
+            found[f"{protocol}/{name}"] = evaluate(predictor, dataset, progress=False).matrix.matrix
+    return found
 
 
 def miou(matrix: np.ndarray, absent: float) -> float:

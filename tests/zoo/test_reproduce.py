@@ -132,6 +132,25 @@ def test_a_row_with_one_ms_flip_is_held_against_the_protocol_of_val(lab, separat
     ]
 
 
+def test_a_row_of_mmsegmentation_is_measured_by_its_own_protocol(lab, weights, tmp_path):
+    words = lab()
+    data = json.loads((tmp_path / "lab.yml").read_text())
+    window = {"crop_size": [32, 24], "stride": [20, 16]}
+    data["models"]["small"] |= {
+        "scores": {"single": 50.0, "ms_flip": 51.0},
+        "evaluation": {"mode": "slide", **window, "ms_ratios": [0.5, 1.0, 1.75]},
+    }
+    (tmp_path / "lab.yml").write_text(json.dumps(data))
+    assert reproduce(*words) == 1
+    tuples = {key: tuple(value) for key, value in window.items()}
+    ways = {"single": tuples, "ms_flip": {**tuples, "scales": (0.5, 1.0, 1.75), "flip_horizontal": True}}
+    separate = lab_row.separate_matrices(weights, ways=ways, protocols=("mmseg",))
+    found = by_way(results()["models"][0])
+    assert found.keys() == separate.keys()
+    for key, matrix in separate.items():
+        np.testing.assert_array_equal(found[key]["confusion_matrix"], matrix)
+
+
 @pytest.mark.parametrize("limit", [2, IMAGES, 100])
 def test_a_quick_look_is_never_a_reproduction(lab, capsys, limit):
     assert reproduce(*lab(), "--limit", limit) == 1

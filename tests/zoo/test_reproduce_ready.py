@@ -12,10 +12,11 @@ import pytest
 from lab_row import reproduce
 
 from paddleisa.cli.main import main
-from paddleisa.errors import UsageError
+from paddleisa.errors import UsageError, WeightsError
 from paddleisa.zoo.catalog import load_catalogue
 from paddleisa.zoo.data import data_digest
 from paddleisa.zoo.ready import NotReady, choose
+from paddleisa.zoo.ways import ways_of
 
 CITYSCAPES = ["isanet_resnet50_os8_cityscapes_769x769_80k", "isanet_resnet101_os8_cityscapes_769x769_80k"]
 VOC = ["isanet_resnet50_os8_voc12aug_512x512_40k", "isanet_resnet101_os8_voc12aug_512x512_40k"]
@@ -44,8 +45,9 @@ def words_of(tmp_path, url, *names):
 
 
 def test_without_anything_all_four_rows_and_the_commands_for_them_are_named(capsys):
-    assert main(["reproduce", "all"]) == 2
+    assert main(["reproduce"]) == 2
     said = capsys.readouterr().err
+    said += "\n"
     assert "4 of 4 models cannot be evaluated yet; nothing was started" in said
     for name in CITYSCAPES + VOC:
         assert f"  {name}\n" in said
@@ -53,7 +55,7 @@ def test_without_anything_all_four_rows_and_the_commands_for_them_are_named(caps
     for command in (
         "csDownload -d data/cityscapes gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
         "paddleisa prepare cityscapes data/cityscapes",
-        "VOCtrainval_11-May-2012.tar -C data/VOCdevkit --strip-components=1",
+        "\n  paddleisa prepare voc data/VOCdevkit\n",
     ):
         assert said.count(command) == 1  # once, although two rows need it
 
@@ -112,7 +114,7 @@ def test_a_changed_file_is_not_taken_for_the_published_one(tmp_path, url, own_ho
     lab_row.save_random_weights(tmp_path / "other.pdparams", seed=3)
     assert reproduce(*words, "--limit", 1, "--model_path", "other.pdparams") == 1
     row = json.loads(Path("output/reproduce/small/quick_look.json").read_text())["models"][0]
-    assert row["weights_origin"] == "NOT the published file: given with --model_path"
+    assert row["weights_origin"] == "NOT known to be the published file: given with --model_path"
 
 
 def test_all_mistakes_of_a_config_are_said_and_nothing_is_started(tmp_path, url, server):
@@ -126,15 +128,62 @@ def test_one_file_is_not_the_weights_of_two_rows(tmp_path, url, weights):
         reproduce(*words_of(tmp_path, url, "a", "b"), "--model_path", weights)
 
 
-def test_all_means_the_rows_that_these_protocols_measure():
-    assert [entry.name for entry in choose([], load_catalogue())] == [CITYSCAPES[0], CITYSCAPES[1], VOC[0], VOC[1]]
-    assert choose(["all"], load_catalogue()) == choose(["paddleseg"], load_catalogue())
-    assert [entry.name for entry in choose([VOC[0], VOC[0]], load_catalogue())] == [VOC[0]]
+def test_names_are_models_families_or_all_and_none_means_the_four_rows():
+    catalogue = load_catalogue()
+    assert [entry.name for entry in choose([], catalogue)] == [CITYSCAPES[0], CITYSCAPES[1], VOC[0], VOC[1]]
+    assert choose(["paddleseg"], catalogue) == choose([], catalogue)
+    assert len(choose(["all"], catalogue)) == len(catalogue) == 20
+    assert [entry.name for entry in choose([VOC[0], VOC[0]], catalogue)] == [VOC[0]]
 
 
-def test_a_row_measured_by_another_program_is_refused_by_name():
-    with pytest.raises(UsageError, match="another program"):
-        choose(["isanet_r50-d8_512x512_20k_voc12aug"], load_catalogue())
+def test_the_four_rows_are_held_against_the_published_table():
+    # FACTS of the original: single and flip of 2021, ms+flip of 2021 and of 2023.
+    table = {
+        CITYSCAPES[0]: (79.03, 79.43, 79.52, 79.84),
+        CITYSCAPES[1]: (80.10, 80.30, 80.26, 80.58),
+        VOC[0]: (79.69, 79.93, 80.53, 80.54),
+        VOC[1]: (79.57, 79.69, 80.01, 80.11),
+    }
+    for entry in choose([], load_catalogue()):
+        found = {way.key: way.published for way in ways_of(entry)}
+        single, flip, published, corrected = table[entry.name]
+        assert found == {
+            "published/single": single,
+            "published/flip": flip,
+            "published/ms_flip": published,
+            "corrected/single": None,
+            "corrected/flip": None,
+            "corrected/ms_flip": corrected,
+        }
+
+
+def test_rows_of_mmsegmentation_are_measured_as_their_configs_say():
+    from types import SimpleNamespace
+
+    import paddleisa
+    from paddleisa.cli.common import test_settings
+
+    for entry in choose(["mmsegmentation"], load_catalogue()):
+        config = paddleisa.load_config(entry.config)
+        for way, augmented in zip(ways_of(entry), (False, True), strict=True):
+            no = dict.fromkeys(("scales", "flip_horizontal", "flip_vertical", "crop_size", "stride", "protocol"))
+            assert way.settings == test_settings(SimpleNamespace(aug_eval=augmented, is_slide=False, **no), config)
+        assert [way.published for way in ways_of(entry)] == [entry.row.scores.single, entry.row.scores.ms_flip]
+
+
+def test_a_converted_file_is_known_by_the_file_it_was_made_from(tmp_path):
+    from paddleisa.weights import save_weights
+    from paddleisa.zoo.row_weights import origin_of
+
+    entry = load_catalogue().get("isanet_r50-d8_512x512_20k_voc12aug")  # the publisher's hash begins with 79d59b80
+    path = tmp_path / "w.safetensors"
+    for source, said in (("79d59b80" + 56 * "0", "converted from the published file"), (None, "put there by hand")):
+        note = None if source is None else {"source_sha256": source}
+        save_weights({"x": np.zeros(2, np.float32)}, path, metadata=note)
+        assert origin_of(entry, path, "ab" * 32, given=False).startswith(said)
+    save_weights({"x": np.zeros(2, np.float32)}, path, metadata={"source_sha256": 64 * "1"})
+    with pytest.raises(WeightsError, match="79d59b80"):
+        origin_of(entry, path, "ab" * 32, given=False)
 
 
 class Listed:
