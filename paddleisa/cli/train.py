@@ -94,7 +94,7 @@ def _dry_run(config: object) -> int:
 
     load_paddle()
     from paddleisa.config import check
-    from paddleisa.engine.train import batch_report
+    from paddleisa.engine.reporting import batch_report
     from paddleisa.environment import world_size
 
     checked = check(config, "train", defaults=True)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import paddle
@@ -24,6 +21,7 @@ from paddleisa.engine.initial import load_initial
 from paddleisa.engine.options import TrainOptions
 from paddleisa.engine.plan import Plan
 from paddleisa.engine.precision import Precision
+from paddleisa.engine.reporting import SilentLog, batch_report, overlays, peak_memory_mb
 from paddleisa.engine.runlog import RunLog
 from paddleisa.engine.runlog.board import serve
 from paddleisa.engine.stopping import StopRequest
@@ -31,14 +29,9 @@ from paddleisa.environment import rank, world_size
 from paddleisa.errors import TrainingError
 from paddleisa.files import atomic_write
 from paddleisa.predictor import Predictor
-from paddleisa.visual.overlay import overlay
 from paddleisa.weights import save_weights
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 DEFAULT_SEED = 42
-OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
 
 
 @dataclass(frozen=True)
@@ -136,7 +129,7 @@ class Trainer:
                     self._last_lr,
                     batch_cost=now - waiting,
                     reader_cost=start - waiting,
-                    memory_mb=_peak_memory_mb(),
+                    memory_mb=peak_memory_mb(),
                 )
                 if self.plan.saves(self.iteration) or stopping:
                     self._milestone(log)
@@ -203,7 +196,7 @@ class Trainer:
                 progress=self.options.progress and rank() == 0,
             )
             if self.options.use_vdl and rank() == 0:
-                log.images(self.iteration, dict(self._overlays(predictor)))
+                log.images(self.iteration, dict(overlays(predictor, self.val_dataset)))
         log.evaluation(self.iteration, result, self.val_dataset.class_names)
         return self._note_score(result, log)
 
@@ -229,15 +222,6 @@ class Trainer:
             save_weights(self.model.state_dict(), folder / "model.pdparams")
         with atomic_write(folder / "score.json", "w") as stream:
             stream.write(f'{{"iteration": {self.iteration}, "miou": {self.best_miou!r}}}\n')
-
-    def _overlays(self, predictor: Predictor) -> Iterator[tuple[str, np.ndarray]]:
-        """Image, truth and prediction side by side, for the first validation images."""
-        data = self.val_dataset
-        for i in range(min(OVERLAYS, len(data))):
-            sample = data.read(i)
-            image, palette = sample["img"], data.palette
-            parts = [image, overlay(image, sample["label"], palette), overlay(image, predictor(image), palette)]
-            yield f"{i}_image_truth_prediction", np.concatenate(parts, axis=1)
 
     def _open_log(self) -> RunLog:
         if rank() != 0:
@@ -272,39 +256,3 @@ class Trainer:
             },
             metrics=["Evaluate/mIoU"],
         )
-
-
-class SilentLog:
-    """The log of every process but the first: takes everything, writes nothing."""
-
-    def __enter__(self) -> SilentLog:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __getattr__(self, _: str) -> object:
-        return lambda *args, **kwargs: None
-
-
-def batch_report(config: Config, total_batch: int) -> list[str]:
-    """The total batch, and whether it is the published one: scores depend on it, and it stands nowhere in the YAML."""
-    from paddleisa.zoo.catalog import load_catalogue
-
-    lines = [f"total batch: {total_batch} = {config['batch_size']} per process x {total_batch // config['batch_size']}"]
-    catalogue = load_catalogue()
-    if config.name in catalogue:
-        published = catalogue.get(config.name).row.total_batch
-        if published != total_batch:
-            lines.append(
-                f"NOTE: the published scores were trained with a total batch of {published}; "
-                "the learning rate is not scaled"
-            )
-    return lines
-
-
-def _peak_memory_mb() -> float:
-    if paddle.get_device().startswith("gpu"):
-        return paddle.device.cuda.max_memory_allocated() / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
