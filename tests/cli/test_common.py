@@ -66,7 +66,8 @@ def test_every_shipped_config_has_a_colour_for_each_class_though_its_data_is_not
     palette = common.palette_of(config)
     assert palette.dtype == np.uint8
     assert palette.shape == (check(config, "val")["model"]["num_classes"], 3)
-    assert len(np.unique(palette, axis=0)) == len(palette)
+    repeated = 1 if name.endswith("_ade20k") else 0  # ADE20K's own colours: road and skyscraper share a grey
+    assert len(np.unique(palette, axis=0)) == len(palette) - repeated
 
 
 def test_json_is_whole_and_ends_with_a_newline(tmp_path):
