@@ -198,15 +198,8 @@ REFUSED = {
 
 
 def _overlapping() -> bytes:
-    """Two directory entries with the local header of the first one."""
-    raw = packed(honest(), {"data/0": DATA, "data/0b": DATA})
-    first = raw.index(b"PK\x01\x02", 0)
-    entries = [first]
-    while (at := raw.find(b"PK\x01\x02", entries[-1] + 1)) >= 0:
-        entries.append(at)
-    position = raw[entries[1] + 42 : entries[1] + 46]
-    raw = patched(raw, entries[2] + 42, position)
-    name_length = struct.unpack_from("<H", raw, entries[2] + 28)[0]
-    name = raw[entries[1] + 46 : entries[1] + 46 + 14]
-    assert name_length == len(b"archive/data/0b") and name == b"archive/data/0"
-    return raw
+    """A member ``data/1`` that lies inside the data of ``data/0``, its local header included."""
+    raw = packed(honest(), {"data/0": bytes(100), "data/1": b""})
+    header = raw[raw.rindex(b"PK\x03\x04") : raw.index(b"PK\x01\x02")]
+    raw = packed(honest(), {"data/0": header + bytes(100 - len(header)), "data/1": b""})
+    return patched(raw, raw.rindex(b"PK\x01\x02") + 42, struct.pack("<I", raw.index(header)))
