@@ -90,9 +90,9 @@ def draw(task: Task) -> list[int]:
 
 def _require_own(root: Path, folders: tuple[str, ...], wanted: Marker) -> None:
     taken = [name for name in folders if (root / name).exists()]
-    if not taken:
-        return
     present = read_marker(root)
+    if present is None and not taken:
+        return
     if present is None:
         problem = f"the folder holds {', '.join(taken)}, which were not generated here"
     elif (present.layout, present.size, present.seed) != (wanted.layout, wanted.size, wanted.seed):
