@@ -15,32 +15,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``train``; those of ``OF_CONFIG`` change the config, the rest say where and how often results go."""
     common.add_config_arguments(parser)
     group = parser.add_argument_group("values of the config")
-    group.add_argument("--iters", type=int, metavar="N", help="iterations in all")
-    group.add_argument("--batch_size", type=int, metavar="N", help="images of one process in one iteration")
+    group.add_argument("--iters", type=common.positive, metavar="N", help="iterations in all")
+    group.add_argument("--batch_size", type=common.positive, metavar="N", help="images of one process in one iteration")
     group.add_argument("--learning_rate", type=float, metavar="X", help="rate at the start of the schedule")
     group.add_argument(
-        "--seed", type=int, metavar="N", help="of weights, shuffling, augmentation, dropout (default 42)"
+        "--seed", type=common.natural, metavar="N", help="of weights, shuffling, augmentation, dropout (default 42)"
     )
     group.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="arithmetic (default fp32)")
     group.add_argument("--amp_level", choices=("O1", "O2"), help="O1 casts operations, O2 the weights too (default O1)")
-    group.add_argument("--repeats", type=int, metavar="N", help="times that the images count as one epoch")
+    group.add_argument("--repeats", type=common.positive, metavar="N", help="times that the images count as one epoch")
     group = parser.add_argument_group("the run")
     group.add_argument("--save_dir", default="output", metavar="DIR", help="checkpoints, best_model, logs (output)")
     group.add_argument(
-        "--save_interval", type=int, default=1000, metavar="N", help="iterations between checkpoints (1000)"
+        "--save_interval", type=common.positive, default=1000, metavar="N", help="iterations between checkpoints (1000)"
     )
     group.add_argument(
-        "--keep_checkpoint_max", type=int, default=5, metavar="N", help="checkpoints to keep, 0: all (5)"
+        "--keep_checkpoint_max", type=common.natural, default=5, metavar="N", help="checkpoints to keep, 0: all (5)"
     )
     group.add_argument("--resume_model", metavar="DIR|auto", help="a checkpoint, or the newest readable in --save_dir")
     group.add_argument("--force", action="store_true", help="resume though the config differs from the checkpoint's")
     group.add_argument("--do_eval", action="store_true", help="evaluate at every checkpoint and keep the best model")
-    group.add_argument("--log_iters", type=int, default=10, metavar="N", help="iterations between log lines (10)")
+    group.add_argument(
+        "--log_iters", type=common.positive, default=10, metavar="N", help="iterations between log lines (10)"
+    )
     group.add_argument("--use_vdl", action="store_true", help="write a VisualDL log to SAVE_DIR/visualdl")
     group.add_argument(
         "--vdl_server", action="store_true", help="also show it: start VisualDL's board, print its address"
     )
-    group.add_argument("--num_workers", type=int, default=0, metavar="N", help="threads that read ahead (0)")
+    group.add_argument("--num_workers", type=common.natural, default=0, metavar="N", help="threads that read ahead (0)")
     group.add_argument(
         "--reinit_classifier",
         action="store_true",
