@@ -17,8 +17,10 @@ torch = pytest.importorskip("torch", reason="torch is an extra of the developmen
 
 import torch_isanet  # noqa: E402
 
+torch.set_num_threads(1)  # its threads and Paddle's would wait for each other
+
 CONFIG = {False: "isanet_r50-d8_512x1024_40k_cityscapes", True: "isanet_r50-d8_769x769_40k_cityscapes"}
-SIZES = [(64, 64), (65, 97), (129, 80), (72, 200)]  # none but the first is a multiple of stride and window
+SIZES = [(64, 64), (65, 97), (129, 40)]  # none but the first is a multiple of stride and window
 
 
 def save(model, path, zipped=True):
@@ -66,12 +68,12 @@ def test_the_family_of_the_backbone_and_of_the_upsampling_matters(pair):
     model, network = pair
     if model.align_corners:
         pytest.skip("both families upsample alike with align_corners")
-    (expected, _), _ = logits_of(model, network, (65, 97))
+    (expected, _), _ = logits_of(model, network, (33, 49))
     for backbone, upsample in ((ResNet50_vd(), "half_pixel"), (network.backbone, "paddleseg")):
         other = ISANet(19, backbone, upsample=upsample)
         paddleisa.load_weights(other, {name: value.numpy() for name, value in network.state_dict().items()})
         other.eval()
-        assert np.abs(logits_of(model, other, (65, 97))[1] - expected).max() > 0.05
+        assert np.abs(logits_of(model, other, (33, 49))[1] - expected).max() > 0.05
 
 
 @pytest.mark.slow
