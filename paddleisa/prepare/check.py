@@ -69,7 +69,8 @@ class Report:
             if len(found) > _SHOWN:
                 lines.append(f"  ... and {len(found) - _SHOWN} more")
         warnings = len(self.findings) - len(self.errors)
-        lines.append(f"{len(self.errors)} errors, {warnings} warnings" if self.findings else "nothing is wrong")
+        total = f"{counted(len(self.errors), 'error')}, {counted(warnings, 'warning')}"
+        lines.append(total if self.findings else "nothing is wrong")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
@@ -162,6 +163,11 @@ def quick_check(config: Config, which: Which) -> None:
         where=first.file,
         fix=f"{first.fix}. For everything at once: paddleisa prepare check --config {known}",
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _few(split: Split) -> list[int]:

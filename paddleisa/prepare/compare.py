@@ -88,7 +88,7 @@ def _exchanged(split: Split, a: int, b: int) -> None:
                 f"fits {split.rows[other][0]} far better than its image {split.rows[one][0]}, and the other way round"
             )
             fix = "Look at both; if so, exchange the two labels"
-            split.add("swapped_label", split.rows[one][1], problem, fix, one)
+            split.add("swapped_label", split.rows[one][1], problem, fix, one, "warning")
 
 
 def _stacked(pictures: dict[int, bytes], size: int) -> tuple[list[int], np.ndarray]:

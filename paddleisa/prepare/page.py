@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import html
-from pathlib import Path
 
-import cv2
-import numpy as np
 
-from paddleisa.datasets.images import read_image, read_label
-from paddleisa.errors import DataError
-from paddleisa.prepare.browse import IGNORED, shrunk
-from paddleisa.prepare.check import Checked, Report
+from paddleisa.prepare.check import Checked, Report, counted
 from paddleisa.prepare.findings import KINDS, Finding
 from paddleisa.prepare.page_chart import class_chart
-from paddleisa.visual.overlay import colorize, overlay
+from paddleisa.prepare.page_pictures import pictures_of
 
 PICTURES = 60  # of suspicious samples, over all kinds
 PER_KIND = 6
 SAMPLES = 6  # of each split
-_EDGE = 300  # pixels of a picture's longer side
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto; max-width: 1080px;
   padding: 24px 20px 60px }
@@ -43,8 +35,7 @@ figcaption { font-size: 12px; color: #59636e } img { display: block; max-width: 
 def page(report: Report) -> str:
     """The report as a self-contained HTML page."""
     title = f"Data check: {report.name}"
-    body = [f"<h1>{_text(title)}</h1>", _verdict(report), _overview(report)]
-    body.append(_suspicious(report))
+    body = [f"<h1>{_text(title)}</h1>", _verdict(report), _suspicious(report), _overview(report)]
     for part in report.parts:
         if sum(part.counts):
             body += [f"<h2>Samples of {part.split.which}</h2>", _samples(part)]
@@ -59,7 +50,7 @@ def _verdict(report: Report) -> str:
     kind, words = (
         ("bad", "must be repaired") if errors else ("soso", "nothing must be repaired") if warnings else ("good", "")
     )
-    text = f"{errors} errors, {warnings} warnings: {words}" if words else "Nothing is wrong"
+    text = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}: {words}" if words else "Nothing is wrong"
     looked = sum(len(part.facts) for part in report.parts)
     return (
         f"<p class=sub>{looked:,} images and their labels looked at in {report.seconds:.0f} s</p>"
@@ -68,20 +59,23 @@ def _verdict(report: Report) -> str:
 
 
 def _overview(report: Report) -> str:
-    rows = ["<tr><th>split<th>data set<th>images<th>should be<th>sizes<th>image<th>label"]
+    known = any(part.split.expected is not None for part in report.parts)
+    head = ["split", "data set", "images", *(["should be"] if known else []), "sizes", "image", "label"]
+    rows = ["<tr>" + "".join(f"<th>{name}" for name in head)]
     for part in report.parts:
         split, facts = part.split, part.facts.values()
         images = [f.image for f in facts if f.image.trouble is None]
         labels = [f.label for f in facts if f.label is not None]
-        expected = "" if split.expected is None else f"{split.expected:,} ({split.by})"
-        cells = [split.which, f"{split.kind} {split.mode}", f"{len(split.rows):,}", expected]
+        cells = [split.which, f"{split.kind} {split.mode}", f"{len(split.rows):,}"]
+        if known:
+            cells.append("" if split.expected is None else f"{split.expected:,} ({split.by})")
         cells += [_kinds(f"{f.size[0]}x{f.size[1]}" for f in images), _kinds(f.mode for f in images)]
         cells.append(_kinds(f.mode or "unreadable" for f in labels))
         rows.append("<tr>" + "".join(f"<td>{_text(cell)}" for cell in cells))
     charts = [(p.split.which, p.counts) for p in report.parts if sum(p.counts)]
     out = f"<h2>Overview</h2><table>{''.join(rows)}</table>"
     if charts:
-        first = report.parts[0].split
+        first = next(part.split for part in report.parts if sum(part.counts))
         out += "<h3>Share of each class in the labelled pixels</h3>" + class_chart(
             first.class_names, first.palette, charts
         )
@@ -114,7 +108,7 @@ def _suspicious(report: Report) -> str:
             pictures = ""
             if finding.row is not None and left > 0:
                 left -= 1
-                pictures = _pictures(parts[finding.split], finding.row)
+                pictures = pictures_of(parts[finding.split], finding.row)
             out.append(
                 f"<div class=item><div class=file>{_text(finding.split)}: {_text(finding.file)}</div>"
                 f"<div>{_text(finding.problem)}. <span class=fix>{_text(finding.fix)}</span></div>{pictures}</div>"
@@ -131,47 +125,8 @@ def _samples(part: Checked) -> str:
     step = max(1, len(numbers) // SAMPLES)
     out = []
     for number in numbers[::step][:SAMPLES]:
-        out.append(f"<div class=file>{_text(part.split.rows[number][0])}</div>{_pictures(part, number)}")
+        out.append(f"<div class=file>{_text(part.split.rows[number][0])}</div>{pictures_of(part, number)}")
     return "".join(out)
-
-
-def _pictures(part: Checked, row: int) -> str:
-    """Image, label and overlay of one sample, as far as they can be read."""
-    split = part.split
-    img, label = _read(part, row)
-    out = []
-    if img is not None:
-        out.append(_figure(shrunk(img, _EDGE), "image", ".jpg"))
-    if label is not None:
-        small = shrunk(label, _EDGE, smooth=False)
-        out.append(_figure(colorize(small, split.palette, IGNORED), "label (white: ignored or no class)", ".png"))
-        if img is not None and img.shape[:2] == label.shape:
-            seen = cv2.resize(img, small.shape[::-1], interpolation=cv2.INTER_AREA)
-            out.append(_figure(overlay(seen, small, split.palette, 0.55), "both", ".jpg"))
-    return f"<div class=row>{''.join(out)}</div>" if out else ""
-
-
-def _read(part: Checked, row: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    if part.split.reader is not None:
-        sample = part.split.reader(row)
-        return sample["img"], sample.get("label")
-    image_path, label_path = part.split.rows[row]
-    out: list[np.ndarray | None] = []
-    for path, read in ((image_path, read_image), (label_path, read_label)):
-        try:
-            out.append(read(path) if path is not None and Path(path).is_file() else None)
-        except DataError:
-            out.append(None)
-    return out[0], out[1]
-
-
-def _figure(img: np.ndarray, caption: str, ending: str) -> str:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 85] if ending == ".jpg" else []
-    data = base64.b64encode(cv2.imencode(ending, cv2.cvtColor(img, cv2.COLOR_RGB2BGR), quality)[1]).decode()
-    kind = "jpeg" if ending == ".jpg" else "png"
-    height, width = img.shape[:2]
-    source = f"<img width={width} height={height} alt='{caption}' src='data:image/{kind};base64,{data}'>"
-    return f"<figure>{source}<figcaption>{caption}</figcaption></figure>"
 
 
 def _text(value: object) -> str:

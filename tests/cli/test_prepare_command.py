@@ -64,7 +64,7 @@ def test_check_of_wrong_data_exits_2_and_names_file_and_fix(here, call, tmp_path
         answer = call("prepare", "check", "--config", "tiny.yml", "--json", tmp_path / "r.json")
     finally:
         label.write_bytes(right)
-    assert answer.code == 2 and label.name in answer.out and "1 errors" in answer.out
+    assert answer.code == 2 and label.name in answer.out and "1 error, 0 warnings" in answer.out
     (finding,) = json.loads((tmp_path / "r.json").read_text())["findings"]
     assert finding["kind"] == "truncated" and finding["file"].endswith(label.name) and finding["fix"]
 
