@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 
-
 from paddleisa.prepare.check import Checked, Report, counted
 from paddleisa.prepare.findings import KINDS, Finding
 from paddleisa.prepare.page_chart import class_chart
