@@ -189,7 +189,7 @@ def _facts(entry) -> dict[str, object]:
     """All that is known of an entry, as plain data."""
     from paddleisa.zoo.lock import LockFile
 
-    known, here = LockFile().get(entry.row.weights.url), _where_weights_are(entry)
+    known, here = LockFile().get(entry.row.weights.source), _where_weights_are(entry)
     return {
         "name": entry.name,
         "family": entry.family,

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from paddleisa.build import build_dataset, build_model
 from paddleisa.config import load_config
 from paddleisa.datasets.images import write_image
@@ -82,8 +84,8 @@ def _draw(predictor: Predictor, dataset: SegmentationData, path: Path) -> Path:
         sample = dataset.read(i)
         image, palette = sample["img"], dataset.palette
         rows.append([image, overlay(image, sample["label"], palette), overlay(image, predictor(image), palette)])
-    rows.append([legend(dataset.palette, dataset.class_names)])
-    write_image(path, contact_sheet(rows))
+    sheet = contact_sheet(rows)
+    write_image(path, np.concatenate([sheet, legend(dataset.palette, dataset.class_names, width=sheet.shape[1])]))
     return path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from paddleisa.environment import home
-from paddleisa.errors import ConfigError, UsageError
+from paddleisa.errors import ConfigError, DownloadError, UsageError
 from paddleisa.zoo.catalog import Catalogue, Entry, load_catalogue
 from paddleisa.zoo.download import MAX_SIZE, fetch
 from paddleisa.zoo.manifest import byte_count
@@ -51,7 +51,9 @@ def local_weights(name: str) -> Path | None:
 
 
 def cached_weights(entry: Entry) -> Path:
-    """Where a download of the entry's weights lies or will lie: ``PADDLEISA_HOME/weights/NAME/FILE``."""
+    """Where the entry's weights lie or will lie: beside the catalogue, or in ``PADDLEISA_HOME/weights/NAME``."""
+    if entry.row.weights.file:
+        return entry.path.parent / entry.row.weights.file
     return home() / "weights" / entry.name / urlsplit(entry.row.weights.url).path.rpartition("/")[2]
 
 
@@ -62,6 +64,14 @@ def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False
     DownloadError.
     """
     weights, path = entry.row.weights, cached_weights(entry)
+    if weights.file:
+        if not path.is_file():
+            raise DownloadError(
+                "the weights that come with the catalogue are missing",
+                where=path,
+                fix="Install the package again, or restore the file",
+            )
+        return path
     if weights.format == "pth":
         from paddleisa.weights.torch_file import read_torch as check
 

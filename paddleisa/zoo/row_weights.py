@@ -26,7 +26,7 @@ def row_weights(entry: Entry, *, offline: bool = False, download: bool = True) -
             from paddleisa.zoo.convert import convert
 
             source, path = path, path.with_suffix(".safetensors")
-            if _converted_from(path) != LockFile().get(entry.row.weights.url).sha256:
+            if _converted_from(path) != LockFile().get(entry.row.weights.source).sha256:
                 convert(source, path, force=True)
     return path
 
@@ -42,7 +42,7 @@ def origin_of(entry: Entry, path: Path, digest: str, *, given: bool) -> str:
     Raises:
         WeightsError: a file that was not named is not the published one.
     """
-    weights, known = entry.row.weights, LockFile().get(entry.row.weights.url)
+    weights, known = entry.row.weights, LockFile().get(entry.row.weights.source)
     expected = weights.sha256 or weights.sha256_prefix or (known.sha256 if known else None)
     source = None
     if weights.format == "pth" and path.suffix != ".pth":
@@ -51,7 +51,7 @@ def origin_of(entry: Entry, path: Path, digest: str, *, given: bool) -> str:
     if expected is None or (digest == "" and not given):
         return "put there by hand; not compared with the published file, whose hash is not known"
     if digest.startswith(expected):
-        said = "the published file" if weights.sha256 or weights.sha256_prefix else f"downloaded from {weights.url}"
+        said = "the published file" if weights.sha256 or weights.sha256_prefix else f"downloaded from {weights.source}"
         return f"converted from {said}" if source else said
     if given:
         return "NOT known to be the published file: given with --model_path"

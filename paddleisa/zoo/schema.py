@@ -23,6 +23,7 @@ Score = Annotated[float, Field(ge=0, le=100)]
 ConfigName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./+-]*$")]
 Positive = Annotated[int, Field(gt=0)]
 Size = tuple[Positive, Positive]
+_BESIDE = r"^([A-Za-z0-9_][A-Za-z0-9._+-]*/)*[A-Za-z0-9_][A-Za-z0-9._+-]*$"  # a path that stays in its folder
 
 
 class _Part(BaseModel):
@@ -30,18 +31,30 @@ class _Part(BaseModel):
 
 
 class WeightsFile(_Part):
-    """A file of weights on a server, and what is known of it.
+    """A file of weights on a server (``url``) or beside the catalogue (``file``), and what is known of it.
 
     ``sha256`` and ``size`` (bytes) describe the whole file; ``sha256_prefix`` is the beginning of its hash where a
     publisher gives no more. Each of the three must come with ``origin``, a sentence that says who found it out.
     """
 
-    url: Url
+    url: Url | None = None
+    file: Annotated[str, Field(pattern=_BESIDE)] | None = None
     format: Literal["pdparams", "safetensors", "pth"] = "pdparams"
     sha256: Sha256 | None = None
     sha256_prefix: Annotated[str, Field(pattern=r"^[0-9a-f]{6,63}$")] | None = None
     size: Positive | None = None
     origin: Annotated[str, Field(min_length=10)] | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the file comes from."""
+        return self.url or self.file
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> WeightsFile:
+        if (self.url is None) == (self.file is None):
+            raise ValueError("weights need either 'url' or 'file', a path relative to the catalogue")
+        return self
 
     @model_validator(mode="after")
     def _known_from_somewhere(self) -> WeightsFile:
@@ -55,7 +68,7 @@ class WeightsFile(_Part):
 class State(_Part):
     """The tensors of a weights file: a manifest beside the catalogue, its number of lines and its sha256."""
 
-    manifest: Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9._+-]*/)*[A-Za-z0-9_][A-Za-z0-9._+-]*$")]
+    manifest: Annotated[str, Field(pattern=_BESIDE)]
     tensors: Positive
     sha256: Sha256
     origin: Annotated[str, Field(min_length=10)]

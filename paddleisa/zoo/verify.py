@@ -97,7 +97,7 @@ def read_any(path: Path) -> dict[str, np.ndarray]:
 
 def _check_file(entry: Entry, size: int, digest: str) -> list[Check]:
     weights = entry.row.weights
-    known = LockFile().get(weights.url)
+    known = LockFile().get(weights.source)
     if expected := weights.sha256 or weights.sha256_prefix:
         source = weights.origin
     elif known:
