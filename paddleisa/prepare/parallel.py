@@ -83,7 +83,8 @@ def _outcomes(function, items, workers, name):
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+                outcome = future.result()  # first: if the worker died, its file must still be among those running
+                yield running.pop(future), outcome
     except BrokenProcessPool as error:
         held = ", ".join(str(name(items[number])) for number in sorted(running.values())[: 2 * workers])
         raise DataError(
