@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -108,3 +109,8 @@ def published_scores(matrices: dict[str, np.ndarray], **off: float) -> dict[str,
         "ms_flip_corrected": miou(matrices["corrected/ms_flip"], 1),
     }
     return {key: round(value + off.get(key, 0.0), 6) for key, value in found.items()}
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
