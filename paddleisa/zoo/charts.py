@@ -11,15 +11,13 @@ BLUE, ORANGE = "#2b6cb0", "#dd8a2e"
 _ROW, _BAR = 30, 11  # height of a class's line and of one bar, pixels
 
 
-def bars(
-    class_names: Sequence[str], series: Sequence[tuple[str, np.ndarray]], absent: np.ndarray, width: int = 760
-) -> str:
+def bars(class_names: Sequence[str], series: Sequence[tuple[str, np.ndarray, np.ndarray]], width: int = 900) -> str:
     """Horizontal bars of values in 0..1, one line per class, one bar per series (at most two).
 
     Args:
         class_names: K names.
-        series: (title, (K,) values).
-        absent: (K,) bool; classes that neither occur nor are predicted get that word instead of bars.
+        series: (title, (K,) values, (K,) bool): where the last is true, the class neither occurs nor is predicted, and
+            that word stands instead of a bar.
         width: pixels.
     """
     left, right = _name_width(class_names), 52
@@ -28,7 +26,7 @@ def bars(
     height = top + _ROW * len(class_names) + bottom
     parts = [_open(width, height, "IoU of each class")]
     x = left
-    for (title, _), colour in zip(series, (BLUE, ORANGE), strict=False):
+    for (title, _, _), colour in zip(series, (BLUE, ORANGE), strict=False):
         parts.append(f'<rect x="{x}" y="4" width="12" height="12" rx="2" fill="{colour}"/>')
         parts.append(_text(x + 18, 14, title))
         x += 34 + 7 * len(title)
@@ -39,11 +37,11 @@ def bars(
     for row, name in enumerate(class_names):
         y = top + _ROW * row
         parts.append(_text(left - 8, y + _ROW / 2 + 4, name, anchor="end"))
-        if absent[row]:
-            parts.append(_text(left + 6, y + _ROW / 2 + 4, "absent", kind="faint"))
-            continue
-        for number, ((title, values), colour) in enumerate(zip(series, (BLUE, ORANGE), strict=False)):
+        for number, ((title, values, absent), colour) in enumerate(zip(series, (BLUE, ORANGE), strict=False)):
             bar_y = y + (_ROW - _BAR * len(series)) / 2 + _BAR * number
+            if absent[row]:
+                parts.append(_text(left + 5, bar_y + _BAR - 2.5, "absent", kind="small faint"))
+                continue
             long, percent = scale * float(values[row]), f"{100 * values[row]:.1f}"
             tip = f"<title>{escape(name)}, {escape(title)}: {percent}</title>"
             parts.append(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from paddleisa.metrics import Scores
 from paddleisa.zoo.ready import Job
 from paddleisa.zoo.tally import Tally
@@ -18,6 +20,7 @@ class Measured:
     """One way's scores.
 
     Attributes:
+        matrix: (K, K) counts that the scores come from.
         percent: mIoU in per cent, not rounded.
         difference: ``percent`` minus the published number, None where nobody published one.
         ok: whether that is within the tolerance, None likewise.
@@ -25,6 +28,12 @@ class Measured:
 
     way: Way
     scores: Scores
+    matrix: np.ndarray
+
+    @property
+    def absent(self) -> np.ndarray:
+        """(K,) bool: the classes that neither occur nor are predicted, whose IoU is the protocol's convention."""
+        return self.matrix.sum(0) + self.matrix.sum(1) == 0
 
     @property
     def percent(self) -> float:
@@ -70,7 +79,7 @@ class Outcome:
     def measured(self) -> list[Measured]:
         """The ways with their scores, the published protocol first."""
         pairs = zip(self.job.ways, self.tally.matrices, strict=True)
-        return [Measured(way, Scores.of(matrix, way.protocol)) for way, matrix in pairs]
+        return [Measured(way, Scores.of(matrix, way.protocol), matrix) for way, matrix in pairs]
 
     @property
     def of(self) -> int:
@@ -135,9 +144,9 @@ class Outcome:
                     "difference": item.difference,
                     "within_tolerance": item.ok,
                     **item.scores.to_dict(),
-                    "confusion_matrix": matrix.tolist(),
+                    "confusion_matrix": item.matrix.tolist(),
                 }
-                for item, matrix in zip(self.measured, tally.matrices, strict=True)
+                for item in self.measured
             ],
             **self.examples(),
             "seconds": tally.seconds,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paddleisa import environment
 from paddleisa.files import atomic_write
-from paddleisa.zoo.outcome import HEADER, Outcome
+from paddleisa.zoo.outcome import HEADER, Measured, Outcome
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,7 @@ def markdown(report: Report) -> str:
         protocol = outcome.measured[0].way.protocol
         ways = [item for item in outcome.measured if item.way.protocol == protocol]
         names = outcome.job.dataset.class_names
-        rows = [[name, *(f"{100 * item.scores.class_iou[k]:.2f}" for item in ways)] for k, name in enumerate(names)]
-        rows = [["absent" if cell == "nan" else cell for cell in row] for row in rows]
+        rows = [[name, *(_iou(item, k) for item in ways)] for k, name in enumerate(names)]
         lines += ["", f"IoU of each class in %, protocol {protocol}:", ""]
         lines += _table(["class", *(item.cells[0] for item in ways)], rows, right=range(1, 1 + len(ways)))
         for kind, found in outcome.examples().items():
@@ -124,6 +123,10 @@ def environment_facts(found: dict[str, object], prefix: str = "") -> list[tuple[
         else:
             pairs.append((f"{prefix}{name}", str(value)))
     return pairs
+
+
+def _iou(item: Measured, class_id: int) -> str:
+    return "absent" if item.absent[class_id] else f"{100 * item.scores.class_iou[class_id]:.2f}"
 
 
 def _table(header: list[str], rows: list[list[str]], right: range) -> list[str]:

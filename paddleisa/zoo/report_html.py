@@ -68,9 +68,7 @@ def html_page(report: Report) -> str:
 def _row(outcome: Outcome) -> str:
     names = outcome.job.dataset.class_names
     shown = (outcome.measured[0], outcome.measured[-1])
-    matrix = outcome.tally.matrices[0]
-    absent = (matrix.sum(0) + matrix.sum(1)) == 0
-    series = [(f"{TITLES[item.way.name]}, {item.way.protocol}", item.scores.class_iou) for item in shown]
+    series = [(f"{TITLES[item.way.name]}, {item.way.protocol}", item.scores.class_iou, item.absent) for item in shown]
     return "".join(
         [
             f"<h2>{escape(outcome.job.entry.name)}</h2>\n",
@@ -79,11 +77,13 @@ def _row(outcome: Outcome) -> str:
             '<p class="note">mIoU in %. Protocols: published is that of 2021, corrected that of 2023, mmseg that of '
             "mmsegmentation.</p>\n",
             "<h3>IoU of each class, %</h3>\n",
-            bars(names, series, absent),
+            '<p class="note">absent: the class neither occurs nor is predicted. In the mean it counts as 0 under '
+            "published, as 100 under corrected, and not at all under mmseg.</p>\n",
+            bars(names, series),
             "<h3>Confusion matrix, single scale</h3>\n",
             '<p class="note">Rows: true class. Columns: predicted class. Numbers: % of the true class\'s pixels; '
             "the colour goes with their square root.</p>\n",
-            heatmap(names, matrix),
+            heatmap(names, shown[0].matrix),
             _examples(outcome),
             "<h3>Measured with</h3>",
             _facts([(name, escape(value)) for name, value in facts(outcome)]),
@@ -114,7 +114,8 @@ def _examples(outcome: Outcome) -> str:
     for kind, found in outcome.examples().items():
         if not found:
             continue
-        parts.append(f"<h3>The {len(found)} {kind} image{'s' * (len(found) > 1)}</h3>\n")
+        title = f"The {kind} image" if len(found) == 1 else f"The {len(found)} {kind} images"
+        parts.append(f"<h3>{title}</h3>\n")
         for item in found:
             sample, mask = dataset.read(item["number"]), outcome.tally.mask(item["number"])
             seen |= {*np.unique(sample["label"]).tolist(), *np.unique(mask).tolist()}
