@@ -74,8 +74,9 @@ def run(args: argparse.Namespace) -> int:
         keep_checkpoint_max=args.keep_checkpoint_max,
         reinit_classifier=args.reinit_classifier,
     )
-    for which in ("train", "val") if options.do_eval else ("train",):
-        quick_check(config, which)
+    if rank() == 0:
+        for which in ("train", "val") if options.do_eval else ("train",):
+            quick_check(config, which)
     result = train(config, options)
     if rank() == 0:
         common.write_json(
