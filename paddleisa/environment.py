@@ -35,6 +35,11 @@ def local_world_size() -> int:
     return int(os.environ.get("PADDLE_LOCAL_SIZE", 1)) or 1
 
 
+def threads() -> int:
+    """Threads that this process should compute on: its share of the cores among the job's processes here."""
+    return max(1, core_count() // local_world_size())
+
+
 def home() -> Path:
     """Folder of downloaded files: ``PADDLEISA_HOME``, else ``paddleisa`` in the user's cache folder."""
     if value := os.environ.get("PADDLEISA_HOME"):
@@ -51,8 +56,7 @@ def prepare() -> None:
     """
     if "paddle" in sys.modules:  # too late to change anything; leave no false trace for child processes either
         return
-    threads = str(max(1, core_count() // local_world_size()))
-    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
     os.environ.setdefault("FLAGS_paddle_num_threads", os.environ["OMP_NUM_THREADS"])
     if _amd_with_avx2():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
