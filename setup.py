@@ -21,7 +21,7 @@ setup(
     package_dir=DATA,
     package_data={
         "paddleisa.configs": ["**/*.yml"],
-        "paddleisa.pretrained": ["*.yml", "*.md", "*.safetensors", "manifests/*"],
+        "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.safetensors", "manifests/*"],
     },
     entry_points={"console_scripts": ["paddleisa = paddleisa.cli.main:main"]},
     install_requires=[
@@ -39,7 +39,7 @@ setup(
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         # The newest on PyPI; newer GPU builds come from Paddle's own index, see the README.
         "gpu": ["paddlepaddle-gpu==2.6.2", "numpy<2"],
-        "torch": ["torch>=2.0"],  # tests only: the network of mmsegmentation's checkpoints, executed beside ours
+        "torch": ["torch==2.13.0"],  # tests only: the network of mmsegmentation's checkpoints, executed beside ours
         # The official Cityscapes code (polygons, evaluator), and SBD's MATLAB files.
         "data": ["cityscapesscripts>=2.2", "scipy>=1.8"],
         "dev": ["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9", "cityscapesscripts>=2.2", "scipy>=1.8"],
