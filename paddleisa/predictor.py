@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddleisa.config import Config
-from paddleisa.errors import DataError, UsageError, one_of
+from paddleisa.deploy.engines import open_engine
+from paddleisa.errors import DataError
 from paddleisa.inference import Protocol, TestSettings, predict_mask
 
 if TYPE_CHECKING:
     from paddle import nn
-
-ENGINES = ("paddle",)
-PRECISIONS = ("fp32",)
 
 
 class Predictor:
@@ -29,11 +27,16 @@ class Predictor:
         flip_horizontal, flip_vertical: add mirrored images.
         crop_size, stride: (width, height) of a sliding window and its steps.
         protocol: ``published`` (2021), ``corrected`` (2023) or ``mmseg``; see :mod:`paddleisa.inference`.
-        engine: what computes the network.
-        precision: of the network's arithmetic.
+        engine: what computes the network: ``paddle``, ``paddle_inference``, ``onnxruntime``, ``openvino``, or ``auto``
+            for the fastest installed; see :mod:`paddleisa.deploy.engines`.
+        precision: of the network's arithmetic: ``fp32``, or ``bf16`` where engine and device have it.
+
+    Attributes:
+        engine: the :class:`~paddleisa.deploy.engines.Engine` that computes, with the reason why.
 
     Raises:
         UsageError: a setting that cannot be used. ConfigError: all problems of the config at once.
+        DeployError: the engine is not installed, or cannot compute this model.
     """
 
     def __init__(
@@ -53,14 +56,6 @@ class Predictor:
         from paddleisa.build import build_val_transforms
         from paddleisa.transforms import Compose
 
-        if engine not in ENGINES:
-            raise UsageError(f"there is no engine {engine!r}", where="engine", fix=one_of(engine, ENGINES))
-        if precision not in PRECISIONS:
-            raise UsageError(
-                f"engine {engine!r} has no precision {precision!r}",
-                where="precision",
-                fix=one_of(precision, PRECISIONS),
-            )
         self.settings = TestSettings(
             scales=(scales,) if isinstance(scales, int | float) else tuple(scales),
             flip_horizontal=flip_horizontal,
@@ -73,6 +68,7 @@ class Predictor:
         self._model = model
         self.align_corners = bool((config.get("model") or {}).get("align_corners", False))
         model.eval()
+        self.engine = open_engine(engine, precision, model)
 
     def with_protocol(self, protocol: Protocol) -> Predictor:
         """The same predictor under another protocol; model and preprocessing are shared."""
@@ -82,7 +78,7 @@ class Predictor:
 
     def network(self, x):
         """(1, 3, h, w) paddle tensor -> logits (1, K, h, w)."""
-        return self._model(x)[0]
+        return self.engine.network(x)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) class ids, uint8 for up to 256 classes.

@@ -88,8 +88,13 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
         help="published: as the table of 2021 was measured; corrected: as the original computes since 2023; mmseg: as "
         "mmsegmentation; without it, the config's, else corrected",
     )
-    group.add_argument("--engine", default="paddle", help="what computes the network")
-    group.add_argument("--precision", default="fp32", help="of the network's arithmetic")
+    group.add_argument(
+        "--engine",
+        default="paddle",
+        help="what computes the network: paddle (the default), paddle_inference, onnxruntime, openvino, or auto: the "
+        "fastest installed",
+    )
+    group.add_argument("--precision", default="fp32", help="of the network's arithmetic: fp32 (the default) or bf16")
 
 
 def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
@@ -196,13 +201,20 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
     start(args, config, "val")
     settings = test_settings(args, config)
     path = find_model_path(args, config)
+    import paddle
+
     from paddleisa.build import build_model
+    from paddleisa.deploy.engines import require_engine
     from paddleisa.predictor import Predictor
     from paddleisa.weights import load_weights
 
+    require_engine(args.engine, args.precision, paddle.get_device())  # told before the network is built
     model = build_model(config)
     print(load_weights(model, path))
-    return Predictor(model, config, engine=args.engine, precision=args.precision, **vars(settings)), model, path
+    predictor = Predictor(model, config, engine=args.engine, precision=args.precision, **vars(settings))
+    if args.engine != "paddle":
+        print(f"engine: {predictor.engine.name}, {predictor.engine.precision} ({predictor.engine.reason})")
+    return predictor, model, path
 
 
 def palette_of(config: Config) -> np.ndarray:

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "train a model, or print its resolved config with --dry_run",
     "val": "evaluate a model on its data set",
     "predict": "write the masks of images, folders or lists of images",
+    "export": "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model",
     "prepare": "make, check, generate and look at data sets",
     "zoo": "list, download and verify released models",
     "reproduce": "measure published scores again",

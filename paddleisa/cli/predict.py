@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
             "config": config.name,
             "weights": str(weights),
             "test": vars(predictor.settings),
+            "engine": predictor.engine.name,
+            "precision": predictor.engine.precision,
             "written": result.written,
             "failed": result.failed,
         },

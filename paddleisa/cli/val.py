@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
             "weights": str(weights),
             "weights_sha256": sha256_of(weights),
             "test": vars(predictor.settings),
+            "engine": predictor.engine.name,
+            "precision": predictor.engine.precision,
             "class_names": dataset.class_names,
             **result.to_dict(),
             **({"official": scores.to_dict()} if scores else {}),

@@ -23,17 +23,22 @@ class Difference:
 
     Attributes:
         shape: of the input.
-        largest: largest difference of a logit or of a probability; for class ids 0.
+        largest: largest difference of a logit or of a probability; None for class ids.
         equal: share of pixels with the same class.
     """
 
     shape: tuple[int, int, int, int]
-    largest: float
+    largest: float | None
     equal: float
 
     def __str__(self) -> str:
         size = "x".join(map(str, self.shape))
-        return f"{size}: largest difference {self.largest:.1e}, {100 * self.equal:.2f} % equal pixels"
+        largest = "" if self.largest is None else f"largest difference {self.largest:.1e}, "
+        return f"{size}: {largest}{100 * self.equal:.2f} % equal pixels"
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON and YAML."""
+        return {"shape": list(self.shape), "largest_difference": self.largest, "equal_pixels": self.equal}
 
 
 def logits_differ(expected: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> bool:
@@ -78,7 +83,7 @@ def _compare(logits: np.ndarray, output: np.ndarray, output_op: str, shape: tupl
     expected_mask = logits.argmax(1)
     if output_op == "argmax":
         equal = float((expected_mask == output).mean())
-        return Difference(shape, 0.0, equal), bool((_ties(logits) | (expected_mask == output)).all())
+        return Difference(shape, None, equal), bool((_ties(logits) | (expected_mask == output)).all())
     expected = _softmax(logits) if output_op == "softmax" else logits
     mask_equal = float((expected_mask == output.argmax(1)).mean())
     largest = float(np.abs(expected - output).max()) if np.isfinite(output).all() else math.inf

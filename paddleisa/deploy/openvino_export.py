@@ -6,6 +6,7 @@ from pathlib import Path
 
 from paddleisa.deploy import onnx_export
 from paddleisa.deploy.packages import require
+from paddleisa.deploy.paddle_export import last_line
 from paddleisa.errors import DeployError
 
 PACKAGES = (*onnx_export.PACKAGES, "openvino")
@@ -26,6 +27,5 @@ def write_openvino(onnx_file: Path, folder: Path) -> list[Path]:
         model = openvino.Core().read_model(onnx_file)
         openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
     except RuntimeError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        raise DeployError(f"OpenVINO cannot read the ONNX file: {lines[-1][:300]}", where=FILES[0]) from error
+        raise DeployError(f"OpenVINO cannot read the ONNX file: {last_line(error)}", where=FILES[0]) from error
     return [folder / name for name in FILES]

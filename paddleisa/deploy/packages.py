@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from paddleisa.errors import DeployError
 
-ALL_OF_THEM = "pip install 'paddleisa[deploy]'"
-
 
 def installed(package: str) -> bool:
     """Whether ``package`` could be imported."""
@@ -35,21 +33,18 @@ def paddle_version() -> str:
 
 def problem_with(packages: tuple[str, ...]) -> tuple[str, str] | None:
     """(what is missing or does not fit, the pip command that mends it), or None where all is well."""
-    missing = [package for package in packages if not installed(package)]
-    converter = "paddle2onnx" in packages
+    if not packages:
+        return None
     modern = int(paddle_version().partition(".")[0]) >= 3
-    wanted = {"paddle2onnx": "paddle2onnx>=2" if modern else "paddle2onnx<2"}
-    if missing:
-        names = [repr(wanted.get(p, p)) if wanted.get(p) else p for p in missing]
-        several = "packages" if len(missing) > 1 else "package"
-        are = "are" if len(missing) > 1 else "is"
-        return f"the {several} {', '.join(missing)} {are} not installed", f"pip install {' '.join(names)}"
-    if converter and (int(versions(("paddle2onnx",))["paddle2onnx"].partition(".")[0]) >= 2) != modern:
+    wanted = {"paddle2onnx": "'paddle2onnx>=2'" if modern else "'paddle2onnx<2'"}
+    if missing := [package for package in packages if not installed(package)]:
+        some = f"packages {', '.join(missing)} are" if len(missing) > 1 else f"package {missing[0]} is"
+        return f"the {some} not installed", f"pip install {' '.join(wanted.get(name, name) for name in missing)}"
+    if "paddle2onnx" in packages:
         found = versions(("paddle2onnx",))["paddle2onnx"]
-        return (
-            f"paddle2onnx {found} does not read the models of Paddle {paddle_version()}",
-            f"pip install {wanted['paddle2onnx']!r}",
-        )
+        if (int(found.partition(".")[0]) >= 2) != modern:
+            problem = f"paddle2onnx {found} does not read the models of Paddle {paddle_version()}"
+            return problem, f"pip install {wanted['paddle2onnx']}"
     return None
 
 
@@ -57,4 +52,4 @@ def require(packages: tuple[str, ...], what: str, where: object) -> None:
     """Raise DeployError, with the pip command, unless ``packages`` are installed and fit this Paddle."""
     if trouble := problem_with(packages):
         problem, command = trouble
-        raise DeployError(f"{what} cannot be used: {problem}", where=where, fix=f"Run: {command}")
+        raise DeployError(f"{what} cannot be used: {problem}", where=where, fix=f"Run {command}")

@@ -36,7 +36,7 @@ def write_paddle(network: nn.Layer, folder: Path, input_shape: Sequence[int]) ->
         raise
     except Exception as error:  # Paddle raises whatever the traced code meets
         raise DeployError(
-            f"Paddle cannot turn {type(network).__name__} into a static graph: {_last_line(error)}",
+            f"Paddle cannot turn {type(network).__name__} into a static graph: {last_line(error)}",
             where=type(getattr(network, "model", network)).__name__,
             fix="In its forward, write nothing that depends on a tensor's value",
         ) from error
@@ -63,6 +63,7 @@ def _forget_call_stacks(file: Path) -> None:
     file.write_bytes(program.serialize_to_string())
 
 
-def _last_line(error: Exception) -> str:
+def last_line(error: Exception) -> str:
+    """What the error of a library says at its end, in one line that fits into ours."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1][:300] if lines else type(error).__name__

@@ -125,7 +125,7 @@ def _related(layer: SelfAttention, x, windows: _Windows, order: tuple[int, ...])
 def _upsampled_by_products(scores, size, align_corners: bool, align_mode: int):
     """Bilinear interpolation as (N, K, h, w) times a matrix for each axis.
 
-    The matrices stand on the right: Paddle Inference's oneDNN product gives wrong numbers with a 2-D matrix on the left.
+    The matrices stand on the right: with a 2-D matrix on the left, Paddle Inference's oneDNN product is wrong.
     """
     small = _size(scores)
     down = _interpolation(small[0], size[0], align_corners, align_mode)

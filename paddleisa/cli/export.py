@@ -1,0 +1,88 @@
+"""``paddleisa export``: a model as files for other runtimes."""
+
+from __future__ import annotations
+
+import argparse
+
+from paddleisa.cli import common
+
+SUMMARY = "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``export``."""
+    common.add_config_arguments(parser)
+    common.add_model_arguments(parser)
+    parser.add_argument(
+        "--save_dir", default="output/export", metavar="DIR", help="folder of the export (output/export)"
+    )
+    parser.add_argument(
+        "--format",
+        nargs="+",
+        choices=("paddle", "onnx", "openvino"),
+        default=["paddle"],
+        help="one or several (paddle: Paddle Inference)",
+    )
+    parser.add_argument(
+        "--input_shape",
+        nargs=4,
+        type=int,
+        metavar=("N", "C", "H", "W"),
+        help="the network's input, -1 for what is free at run time (-1 3 -1 -1)",
+    )
+    parser.add_argument(
+        "--output_op",
+        choices=("argmax", "softmax", "none"),
+        help="what the files give: class ids (argmax, the default), probabilities or logits",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files, or nothing at all."""
+    config = common.load(args)
+    if args.dry_run:
+        return common.print_resolved(config, "val")
+    common.start(args, config, "val")
+    path = common.find_model_path(args, config)
+    from paddleisa.build import build_model
+    from paddleisa.deploy.export import export_model
+    from paddleisa.deploy.formats import require_format
+    from paddleisa.weights import load_weights
+
+    for format in args.format:
+        require_format(format)  # what is missing is told before the network is built
+    model = build_model(config)
+    print(load_weights(model, path))
+    exported = export_model(
+        model,
+        config,
+        args.save_dir,
+        formats=args.format,
+        input_shape=args.input_shape,
+        output_op=args.output_op,
+        weights=path,
+        say=print,
+    )
+    for written in exported.written:
+        for file in written.files:
+            print(f"{args.save_dir}/{file.name} ({file.stat().st_size / 1e6:.1f} MB)")
+        for difference in written.differences:
+            print(f"  {difference}")
+    print(f"{args.save_dir}/{exported.description.name} says how to run them")
+    common.write_json(
+        args.json,
+        {
+            "command": "export",
+            "config": config.name,
+            "weights": str(path),
+            "save_dir": str(exported.folder),
+            "formats": {
+                w.format: {
+                    "files": [file.name for file in w.files],
+                    "compared": [difference.to_dict() for difference in w.differences],
+                }
+                for w in exported.written
+            },
+        },
+    )
+    return 0

@@ -1,0 +1,199 @@
+"""What can compute a network for evaluation and prediction, behind one signature.
+
+======================  ====================================================================  =================
+engine                  what it is                                                            precisions
+======================  ====================================================================  =================
+``paddle``              the model itself, in dygraph                                          fp32; bf16 on GPU
+``paddle_inference``    Paddle Inference, on CPU with oneDNN                                  fp32
+``onnxruntime``         ONNX Runtime on CPU                                                   fp32
+``openvino``            OpenVINO on CPU                                                       fp32, bf16
+``auto``                the fastest installed: on CPU openvino, onnxruntime, paddle in this   what that one has
+                        order (docs/performance.md), on GPU paddle
+======================  ====================================================================  =================
+
+All but ``paddle`` convert the model at first use; see ``cache.py`` for where that is kept. Nothing here imports paddle
+before a model is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paddleisa.deploy import packages
+from paddleisa.errors import DeployError, UsageError, one_of
+
+if TYPE_CHECKING:
+    import paddle
+    from paddle import nn
+
+    Network = Callable[[paddle.Tensor], paddle.Tensor]
+
+PRECISIONS_OF = {
+    "paddle": ("fp32", "bf16"),
+    "paddle_inference": ("fp32",),
+    "onnxruntime": ("fp32",),
+    "openvino": ("fp32", "bf16"),
+}
+ENGINES = (*PRECISIONS_OF, "auto")
+PRECISIONS = ("fp32", "bf16")
+FASTEST_FIRST = {"cpu": ("openvino", "onnxruntime", "paddle"), "gpu": ("paddle",)}
+PACKAGES = {
+    "paddle": (),
+    "paddle_inference": (),
+    "onnxruntime": ("paddle2onnx", "onnx", "onnxruntime"),
+    "openvino": ("paddle2onnx", "onnx", "openvino"),
+}
+_FORMAT = {"paddle_inference": "paddle", "onnxruntime": "onnx", "openvino": "openvino"}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A network that is ready to run.
+
+    Attributes:
+        name: what computes it; never ``auto``.
+        precision: of its arithmetic. Logits are float32 whatever it is.
+        reason: why this engine, one line for people.
+        network: (N, 3, H, W) float32 paddle tensor -> logits (N, K, H, W), float32 on the same device.
+    """
+
+    name: str
+    precision: str
+    reason: str
+    network: Network
+
+
+def require_engine(engine: str, precision: str, device: str = "cpu") -> None:
+    """Raise unless ``engine`` exists, is installed and has ``precision``; ``auto`` always has something to take.
+
+    Raises:
+        UsageError: no such engine or precision. DeployError: a package is missing, or the device lacks the precision.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"there is no engine {engine!r}", where="engine", fix=one_of(engine, ENGINES))
+    known = PRECISIONS if engine == "auto" else PRECISIONS_OF[engine]
+    if precision not in known:
+        having = [name for name, theirs in PRECISIONS_OF.items() if precision in theirs]
+        other = f", or another engine: {', '.join(having)}" if having else ""
+        raise UsageError(
+            f"engine {engine!r} has no precision {precision!r}", where="precision", fix=one_of(precision, known) + other
+        )
+    if engine == "auto":
+        _candidates(precision, device)
+    elif trouble := _trouble(engine, precision, device):
+        problem, fix = trouble
+        raise DeployError(f"engine {engine!r} cannot be used: {problem}", where="engine", fix=fix)
+
+
+def open_engine(engine: str, precision: str, model: nn.Layer) -> Engine:
+    """``model``, with weights loaded and in evaluation mode, computed by ``engine`` on Paddle's current device.
+
+    Raises:
+        UsageError, DeployError: as `require_engine`; DeployError too where the model cannot be converted.
+    """
+    import paddle
+
+    device = paddle.get_device()
+    require_engine(engine, precision, device)
+    if engine != "auto":
+        return Engine(engine, precision, "as asked for", _network(engine, precision, model))
+    kind = device.partition(":")[0]
+    passed_over = []
+    for name, trouble in _candidates(precision, device):
+        if trouble is None:
+            try:
+                network = _network(name, precision, model)
+            except DeployError as error:
+                trouble = str(error)
+            else:
+                order = " > ".join(FASTEST_FIRST[kind])
+                reason = "; ".join([f"the fastest usable on {kind}, of {order}", *passed_over])
+                return Engine(name, precision, reason, network)
+        passed_over.append(f"{name} is passed over: {trouble}")
+    raise DeployError("no engine can be used: " + "; ".join(passed_over), where="engine")
+
+
+def _candidates(precision: str, device: str) -> list[tuple[str, str | None]]:
+    """(engine, what is wrong with it or None) in the order of speed; DeployError when none is left."""
+    found = []
+    for name in FASTEST_FIRST[device.partition(":")[0]]:
+        if precision in PRECISIONS_OF[name]:
+            trouble = _trouble(name, precision, device)
+            found.append((name, trouble and f"{trouble[0]} ({trouble[1]})"))
+    if all(trouble for _, trouble in found):
+        reasons = "; ".join(f"{name}: {trouble}" for name, trouble in found)
+        raise DeployError(f"no engine can be used with {precision} on {device}: {reasons}", where="engine")
+    return found
+
+
+def _trouble(engine: str, precision: str, device: str) -> tuple[str, str] | None:
+    """(what keeps ``engine`` from being used, what to do), or None."""
+    if engine == "paddle" and precision == "bf16" and not device.startswith("gpu"):
+        return "Paddle computes bf16 on GPUs only", "Take --engine openvino, or --precision fp32"
+    if trouble := packages.problem_with(PACKAGES[engine]):
+        return trouble[0], f"Run {trouble[1]}"
+    return None
+
+
+def _network(engine: str, precision: str, model: nn.Layer) -> Network:
+    if engine == "paddle":
+        return _dygraph(model, precision)
+    from paddleisa.deploy.formats import open_file
+
+    format = _FORMAT[engine]
+    files, onednn = _converted(model, format)
+    return _through_numpy(open_file(format, files, onednn=onednn, precision=precision))
+
+
+def _dygraph(model: nn.Layer, precision: str) -> Network:
+    import paddle
+
+    if precision == "fp32":
+        return lambda x: model(x)[0]
+
+    def network(x):
+        with paddle.amp.auto_cast(True, level="O1", dtype="bfloat16"):
+            return model(x)[0].astype("float32")
+
+    return network
+
+
+def _through_numpy(run: Callable) -> Network:
+    """The one adapter between the paddle tensors of ``inference.py`` and engines that compute on numpy arrays."""
+    import paddle
+
+    return lambda x: paddle.to_tensor(run(x.numpy()))
+
+
+def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
+    """(files, whether oneDNN may compute them) of ``model`` from the cache, converted and checked if need be."""
+    import json
+
+    from paddleisa import __version__
+    from paddleisa.deploy.cache import cached
+    from paddleisa.deploy.formats import write_checked
+    from paddleisa.deploy.identity import code_digest, structure_digest, weights_digest
+
+    parts = {
+        "weights": weights_digest(model),
+        "structure": structure_digest(model),
+        "format": format,
+        "code": code_digest(Path(__file__).parent),
+        "versions": {
+            "paddleisa": __version__,
+            "paddle": packages.paddle_version(),
+            **packages.versions(("paddle2onnx", "onnx", "onnxruntime", "openvino")),
+        },
+    }
+
+    def build(folder: Path) -> None:
+        written = write_checked(model, format, folder)
+        facts = {"files": [file.name for file in written.files], "onednn": written.onednn}
+        (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    folder, _ = cached(parts, build)
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    return [folder / name for name in facts["files"]], facts["onednn"]
