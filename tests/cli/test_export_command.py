@@ -1,0 +1,108 @@
+"""``paddleisa export`` and ``--engine`` from the command line to the files and masks."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from paddleisa.deploy import packages
+from paddleisa.deploy.engines import PACKAGES
+
+MODEL = ("--config", "tiny.yml", "--device", "cpu", "--model_path", "w.pdparams")
+
+
+def skip_unless(engine):
+    if trouble := packages.problem_with(PACKAGES[engine]):
+        pytest.skip(trouble[0])
+
+
+def test_export_writes_a_folder_and_says_what_is_in_it(in_project, call, tmp_path):
+    answer = call("export", *MODEL, "--save_dir", tmp_path / "e", "--json", tmp_path / "r.json")
+    assert answer.code == 0, answer.err
+    about = yaml.safe_load((tmp_path / "e/deploy.yaml").read_text())
+    names = [file["name"] for file in about["files"]["paddle"]["files"]]
+    assert sorted(path.name for path in (tmp_path / "e").iterdir()) == sorted([*names, "deploy.yaml"])
+    for name in names:
+        assert f"{tmp_path}/e/{name}" in answer.out
+    assert about["class_names"] == ["ground", "wall", "sky"]
+    assert about["model"]["weights"]["file"] == "w.pdparams"
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["formats"]["paddle"]["files"] == names
+    assert all(entry["equal_pixels"] >= 0.999 for entry in result["formats"]["paddle"]["compared"])
+
+
+def test_several_formats_shapes_and_outputs_go_through_the_options(in_project, call, tmp_path):
+    skip_unless("openvino")
+    skip_unless("onnxruntime")
+    options = ("--format", "onnx", "openvino", "--input_shape", "1", "3", "-1", "48", "--output_op", "none")
+    answer = call("export", *MODEL, *options, "--save_dir", tmp_path / "e")
+    assert answer.code == 0, answer.err
+    assert "[Paddle2ONNX]" not in answer.out + answer.err
+    about = yaml.safe_load((tmp_path / "e/deploy.yaml").read_text())
+    assert list(about["files"]) == ["onnx", "openvino"] and "model" not in about["Deploy"]
+    assert about["input"]["shape"] == [1, 3, -1, 48] and about["output"]["op"] == "none"
+
+
+@pytest.mark.parametrize("engine", ["paddle_inference", "onnxruntime", "openvino"])
+def test_predict_writes_the_same_masks_with_every_engine(in_project, call, tmp_path, engine, monkeypatch):
+    skip_unless(engine)
+    monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
+    for name in ("paddle", engine):
+        words = ("--image_path", "data/b.png", "--save_dir", tmp_path / name, "--engine", name)
+        answer = call("predict", *MODEL, *words)
+        assert answer.code == 0, answer.err
+    assert f"engine: {engine}, fp32 (as asked for)" in answer.out
+    one, other = (
+        cv2.imread(str(tmp_path / n / "class_id_prediction/b.png"), cv2.IMREAD_UNCHANGED) for n in ("paddle", engine)
+    )
+    assert one.shape == (70, 40) and np.mean(one == other) >= 0.999
+    assert list((tmp_path / "home/engines").glob("*/manifest.json"))
+
+
+def test_val_with_auto_says_what_it_takes_and_scores_the_same(in_project, call, tmp_path, monkeypatch):
+    monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
+    scores = []
+    for engine in ("paddle", "auto"):
+        answer = call("val", *MODEL, "--engine", engine, "--json", tmp_path / "r.json")
+        assert answer.code == 0, answer.err
+        scores.append(json.loads((tmp_path / "r.json").read_text()))
+    assert "engine: " in answer.out and "fastest usable on cpu, of openvino > onnxruntime > paddle" in answer.out
+    assert abs(scores[0]["miou"] - scores[1]["miou"]) < 1e-3
+    assert scores[0]["engine"] == "paddle" and scores[1]["engine"] in ("openvino", "onnxruntime", "paddle")
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "message"),
+    [
+        ("export", ("--format", "tflite"), "invalid choice: 'tflite'"),
+        ("export", ("--input_shape", "1", "1", "64", "64"), "1 1 64 64 is no shape N 3 H W"),
+        ("export", ("--save_dir", "data"), "no earlier export"),
+        ("export", ("--save_dir", "tiny.yml"), "tiny.yml: is a file, not a folder"),
+        ("val", ("--engine", "openvnio"), "Did you mean 'openvino'?"),
+        ("val", ("--precision", "bf16"), "Paddle computes bf16 on GPUs only. Take --engine openvino"),
+        ("predict", ("--image_path", "data/a.png", "--precision", "int8"), "no precision 'int8'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(in_project, call, command, words, message):
+    before = sorted(in_project.rglob("*"))
+    answer = call(command, *MODEL, *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert sorted(in_project.rglob("*")) == before
+
+
+def test_a_missing_package_is_told_before_the_network_is_built(in_project, call, monkeypatch):
+    monkeypatch.setattr(packages, "installed", lambda name: False)
+    for words in (("export", *MODEL, "--format", "openvino"), ("val", *MODEL, "--engine", "openvino")):
+        answer = call(*words)
+        assert answer.code == 2
+        assert "tensors loaded" not in answer.out
+        assert "pip install 'paddle2onnx" in answer.err and "onnx openvino" in answer.err
+
+
+def test_dry_run_prints_the_config_and_writes_nothing(in_project, call, tmp_path):
+    answer = call("export", *MODEL, "--dry_run", "--save_dir", tmp_path / "e")
+    assert answer.code == 0 and "isa_channels" in answer.out
+    assert not (tmp_path / "e").exists()

@@ -1,0 +1,199 @@
+"""Every engine gives the masks of the model itself; what cannot be used is said, with what to do."""
+
+import numpy as np
+import paddle
+import pytest
+from deploy_models import CONFIG, CONVERTED, images, needs
+
+from paddleisa import Predictor
+from paddleisa.deploy import engines, packages
+from paddleisa.deploy.engines import open_engine, require_engine
+from paddleisa.errors import DeployError, UsageError
+
+IMAGE = np.random.default_rng(5).integers(0, 256, (45, 71, 3)).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def on_cpu():
+    paddle.set_device("cpu")
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """``installed("onnx", ...)`` makes exactly these packages look installed."""
+
+    def set_installed(*names):
+        monkeypatch.setattr(packages, "installed", lambda name: name in names)
+
+    return set_installed
+
+
+SETTINGS = (
+    {},
+    {"scales": (0.75, 1.25), "flip_horizontal": True},
+    {"scales": (0.5, 1.0), "protocol": "published"},
+    {"crop_size": (32, 32), "stride": (20, 20)},
+)
+
+
+@pytest.fixture(scope="module")
+def masks(model):
+    """The model's own masks of IMAGE under SETTINGS."""
+    return [Predictor(model, CONFIG, **settings)(IMAGE) for settings in SETTINGS]
+
+
+@pytest.mark.parametrize("engine", CONVERTED)
+def test_an_engine_gives_the_models_masks_under_every_test_setting(engine, model, masks, home):
+    for settings, expected in zip(SETTINGS, masks, strict=True):
+        found = Predictor(model, CONFIG, engine=engine, **settings)(IMAGE)
+        assert (found == expected).mean() >= 0.999, settings
+    assert len(np.unique(masks)) > 1
+
+
+@pytest.mark.parametrize("engine", ["paddle", *CONVERTED])
+def test_a_network_maps_tensors_to_logits_whatever_computes_it(engine, model, home):
+    x = paddle.to_tensor(images(2, 3, 33, 40))
+    opened = open_engine(engine, "fp32", model)
+    with paddle.no_grad():
+        found, expected = opened.network(x), model(x)[0]
+    assert (opened.name, opened.precision) == (engine, "fp32")
+    assert isinstance(found, paddle.Tensor) and found.dtype == paddle.float32
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=5e-4)
+
+
+@pytest.mark.parametrize("engine", CONVERTED)
+def test_results_stay_when_the_engine_runs_again(engine, model, home):
+    network = open_engine(engine, "fp32", model).network
+    first = network(paddle.to_tensor(images(1, 3, 32, 32, seed=1)))
+    before = first.numpy().copy()
+    network(paddle.to_tensor(images(1, 3, 32, 32, seed=2)))
+    np.testing.assert_array_equal(first.numpy(), before)
+
+
+@pytest.mark.parametrize("engine", [needs("openvino")])
+def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processor_lacks_it(engine, model, home):
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        with pytest.raises(DeployError, match="no bfloat16.*--precision fp32"):
+            open_engine(engine, "bf16", model)
+        return
+    x = paddle.to_tensor(images(1, 3, 65, 96))
+    with paddle.no_grad():
+        found, expected = open_engine(engine, "bf16", model).network(x).numpy(), model(x)[0].numpy()
+    assert 1e-4 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()  # really another precision
+
+
+def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
+    pytest.importorskip("openvino")
+    import openvino
+
+    from paddleisa.deploy.runners import OpenVinoRunner
+
+    class Old:
+        def get_property(self, device, name):
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(openvino, "Core", Old)
+    with pytest.raises(DeployError, match="no bfloat16 arithmetic. Take --precision fp32"):
+        OpenVinoRunner(tmp_path / "model.xml", "bf16")
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (("paddle2onnx", "onnx", "onnxruntime", "openvino"), "openvino"),
+        (("paddle2onnx", "onnx", "onnxruntime"), "onnxruntime"),
+        (("paddle2onnx", "onnx"), "paddle"),
+        (("openvino", "onnxruntime"), "paddle"),
+    ],
+    ids=["all", "no openvino", "no runtime", "no converter"],
+)
+def test_auto_takes_the_fastest_installed_and_says_why(there, taken, model, installed, monkeypatch):
+    installed(*there)
+    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    monkeypatch.setattr(engines, "_network", lambda name, precision, model: name)
+    opened = open_engine("auto", "fp32", model)
+    assert (opened.name, opened.network) == (taken, taken)
+    assert "fastest usable on cpu, of openvino > onnxruntime > paddle" in opened.reason
+    for name in ("openvino", "onnxruntime"):
+        assert (f"{name} is passed over" in opened.reason) == (
+            engines.FASTEST_FIRST["cpu"].index(taken) > engines.FASTEST_FIRST["cpu"].index(name)
+        )
+
+
+def test_auto_passes_over_an_engine_that_cannot_convert_the_model(model, installed, monkeypatch):
+    installed("paddle2onnx", "onnx", "onnxruntime", "openvino")
+    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+
+    def network(name, precision, model):
+        if name == "openvino":
+            raise DeployError("cannot read the ONNX file")
+        return name
+
+    monkeypatch.setattr(engines, "_network", network)
+    opened = open_engine("auto", "fp32", model)
+    assert opened.name == "onnxruntime"
+    assert "openvino is passed over: cannot read the ONNX file" in opened.reason
+
+
+def test_auto_in_bf16_on_a_cpu_without_openvino_lists_what_is_wrong(installed):
+    installed("paddle2onnx", "onnx", "onnxruntime")
+    with pytest.raises(DeployError, match="no engine can be used with bf16 on cpu: openvino: .*pip install openvino"):
+        require_engine("auto", "bf16", "cpu")
+
+
+def fitting():
+    return "2.1.0" if paddle.__version__.startswith("3") else "1.3.1"
+
+
+@pytest.mark.parametrize(
+    ("engine", "there", "command"),
+    [
+        ("openvino", ("paddle2onnx", "onnx"), "the package openvino is not installed. Run pip install openvino$"),
+        (
+            "onnxruntime",
+            (),
+            r"packages paddle2onnx, onnx, onnxruntime are not.* pip install 'paddle2onnx[<>=2]+' onnx o",
+        ),
+    ],
+)
+def test_a_missing_package_is_named_with_the_pip_command(engine, there, command, installed):
+    installed(*there)
+    with pytest.raises(DeployError, match=command):
+        require_engine(engine, "fp32")
+
+
+@pytest.mark.parametrize(
+    ("paddle_version", "converter", "command"),
+    [("3.3.1", "1.3.1", "pip install 'paddle2onnx>=2'"), ("2.6.2", "2.1.0", "pip install 'paddle2onnx<2'")],
+)
+def test_a_converter_for_another_paddle_is_named_with_the_pip_command(
+    paddle_version, converter, command, installed, monkeypatch
+):
+    installed("paddle2onnx", "onnx", "onnxruntime")
+    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": converter})
+    monkeypatch.setattr(packages, "paddle_version", lambda: paddle_version)
+    message = f"paddle2onnx {converter} does not read the models of Paddle {paddle_version}. Run {command}"
+    with pytest.raises(DeployError, match=message):
+        require_engine("onnxruntime", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "kind", "message"),
+    [
+        ("openvno", "fp32", UsageError, "Did you mean 'openvino'"),
+        ("onnxruntime", "bf16", UsageError, "'onnxruntime' has no precision 'bf16'.*another engine: paddle, openvino"),
+        ("paddle_inference", "bf16", UsageError, "has no precision 'bf16'"),
+        ("auto", "int8", UsageError, "no precision 'int8'. Choose one of: bf16, fp32"),
+        ("paddle", "bf16", DeployError, "bf16 on GPUs only. Take --engine openvino"),
+    ],
+)
+def test_a_combination_that_is_not_there_is_refused(engine, precision, kind, message):
+    with pytest.raises(kind, match=message):
+        require_engine(engine, precision, "cpu")
+
+
+def test_on_a_gpu_paddle_has_bf16_and_is_what_auto_takes():
+    require_engine("paddle", "bf16", "gpu:0")
+    assert engines._candidates("bf16", "gpu:0") == [("paddle", None)]

@@ -1,0 +1,133 @@
+"""Exported files, run by their own runtimes on sizes that the export itself did not try."""
+
+import dataclasses
+
+import numpy as np
+import paddle
+import pytest
+from deploy_models import CONVERTED, FORMAT_OF, images, logits_of, needs, small_model
+
+import paddleisa
+from paddleisa.deploy import formats
+from paddleisa.deploy.formats import open_file, write_checked
+from paddleisa.errors import DeployError
+
+
+@pytest.mark.parametrize("engine", CONVERTED)
+def test_any_batch_height_and_width_gives_the_models_logits(engine, model, tmp_path):
+    format = FORMAT_OF[engine]
+    written = write_checked(model, format, tmp_path)
+    run = open_file(format, written.files)
+    for shape in ((1, 3, 32, 32), (3, 3, 50, 71), (1, 3, 17, 130), (2, 3, 64, 33)):
+        x = images(*shape)
+        found, expected = run(x), logits_of(model, x)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4, err_msg=str(shape))
+        assert (found.argmax(1) == expected.argmax(1)).mean() >= 0.999
+    for file in tmp_path.iterdir():  # neither the machine's folders nor the code's lines travel with a model
+        assert str(tmp_path).encode() not in file.read_bytes()
+        assert paddleisa.__path__[0].encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("engine", CONVERTED)
+def test_class_ids_of_a_fixed_size_come_out_of_the_file(engine, model, tmp_path):
+    format = FORMAT_OF[engine]
+    written = write_checked(model, format, tmp_path, input_shape=(1, 3, 49, 70), output_op="argmax")
+    x = images(1, 3, 49, 70)
+    mask = open_file(format, written.files)(x)
+    assert (mask.dtype, mask.shape) == (np.int32, (1, 49, 70))
+    assert (mask == logits_of(model, x).argmax(1)).mean() >= 0.999
+    assert [d.shape for d in written.differences] == [(1, 3, 49, 70)]
+
+
+@pytest.mark.parametrize("engine", [needs("onnxruntime")])
+def test_probabilities_come_out_of_the_file(engine, model, tmp_path):
+    written = write_checked(model, "onnx", tmp_path, input_shape=(1, 3, -1, 40), output_op="softmax")
+    x = images(1, 3, 23, 40)
+    found = open_file("onnx", written.files)(x)
+    e = np.exp(logits_of(model, x).astype(np.float64))
+    np.testing.assert_allclose(found, e / e.sum(1, keepdims=True), rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("engine", [needs("onnxruntime")])
+def test_the_onnx_file_names_its_input_output_and_free_sizes(engine, model, tmp_path):
+    import onnx
+
+    graph = onnx.load(write_checked(model, "onnx", tmp_path).files[0]).graph
+    sizes = [
+        [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (graph.input[0], graph.output[0])
+    ]
+    assert (graph.input[0].name, graph.output[0].name) == ("x", "logits")
+    assert sizes == [["batch", 3, "height", "width"], ["batch", 4, "height", "width"]]
+    kinds = {node.op_type for node in graph.node}
+    assert not kinds & {"If", "Loop", "Identity", "BatchNormalization"}
+
+
+@pytest.mark.parametrize("engine", CONVERTED)
+def test_a_file_that_computes_something_else_is_refused(engine, model, tmp_path, monkeypatch):
+    real = formats.deploy_network
+
+    def of_another_model(model, *args, **kwargs):
+        return real(small_model(seed=8), *args, **kwargs)
+
+    monkeypatch.setattr(formats, "deploy_network", of_another_model)
+    with pytest.raises(DeployError, match="does not compute what the model computes"):
+        write_checked(model, FORMAT_OF[engine], tmp_path, output_op="argmax")
+
+
+def test_a_wrong_crop_of_the_padding_is_refused(model, tmp_path, monkeypatch):
+    from paddleisa.deploy.static_form import _Windows
+
+    real = _Windows.__init__
+
+    def off_by_one(self, x, window):
+        real(self, x, window)
+        self._start, self._end = self._start - 1, self._end - 1
+
+    monkeypatch.setattr(_Windows, "__init__", off_by_one)
+    with pytest.raises(DeployError, match="does not compute"):
+        write_checked(model, "paddle", tmp_path)
+
+
+def test_a_file_that_does_not_run_is_refused(model, tmp_path, monkeypatch):
+    def damaged(network, format, folder, input_shape):
+        files = real(network, format, folder, input_shape)
+        files[0].write_text("{}")
+        return files
+
+    real = formats._write
+    monkeypatch.setattr(formats, "_write", damaged)
+    with pytest.raises(DeployError, match="does not run"):
+        write_checked(model, "paddle", tmp_path)
+
+
+def test_a_model_that_cannot_be_traced_is_refused_with_the_place(tmp_path):
+    class Refuses(paddle.nn.Layer):
+        def forward(self, x):
+            if not paddle.in_dynamic_mode():
+                raise ValueError("my sizes are looked up")
+            return [x * 2]
+
+    with pytest.raises(DeployError, match="Refuses: Paddle cannot turn .* into a static graph.*my sizes are looked up"):
+        write_checked(Refuses(), "paddle", tmp_path)
+
+
+def test_a_plug_ins_own_layers_are_not_computed_with_onednn(tmp_path):
+    class Mine(paddle.nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = paddle.nn.Conv2D(3, 4, 3, padding=1)
+
+        def forward(self, x):
+            x = paddle.nn.functional.pad(self.conv(x), [0, 0, 0, 0, 1, 1, 1, 1])
+            return [paddle.nn.functional.interpolate(x[:, :, 1:-1, 1:-1], paddle.shape(x)[2:4] - 2, mode="bilinear")]
+
+    model = Mine()
+    model.eval()
+    written = write_checked(model, "paddle", tmp_path)
+    assert not written.onednn
+    x = images(1, 3, 20, 30)
+    np.testing.assert_allclose(
+        open_file("paddle", written.files, onednn=False)(x), logits_of(model, x), rtol=0, atol=1e-5
+    )
+    assert dataclasses.asdict(written)["format"] == "paddle"
