@@ -9,6 +9,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "paddleisa/__init__.py").read_text(), re.MULTILINE).group(1)
 DATA = {"paddleisa.configs": "configs", "paddleisa.pretrained": "pretrained"}
 
+# The export formats and inference engines other than Paddle's own: 107 MB of wheels. With Paddle 2.6, paddle2onnx < 2.
+DEPLOY = ["paddle2onnx>=1.3", "onnx>=1.14", "onnxruntime>=1.17", "openvino>=2024.0"]
+
 setup(
     name="paddleisa",
     version=VERSION,
@@ -42,7 +45,11 @@ setup(
         "torch": ["torch==2.13.0"],  # tests only: the network of mmsegmentation's checkpoints, executed beside ours
         # The official Cityscapes code (polygons, evaluator), and SBD's MATLAB files.
         "data": ["cityscapesscripts>=2.2", "scipy>=1.8"],
-        "dev": ["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9", "cityscapesscripts>=2.2", "scipy>=1.8"],
+        "deploy": DEPLOY,
+        "dev": [
+            *["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9", "cityscapesscripts>=2.2", "scipy>=1.8"],
+            *DEPLOY,
+        ],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

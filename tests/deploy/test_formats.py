@@ -89,7 +89,8 @@ def test_a_wrong_crop_of_the_padding_is_refused(model, tmp_path, monkeypatch):
         write_checked(model, "paddle", tmp_path)
 
 
-def test_a_file_that_does_not_run_is_refused(model, tmp_path, monkeypatch):
+@pytest.mark.parametrize("engine", [needs("onnxruntime")])
+def test_a_file_that_does_not_run_is_refused(engine, model, tmp_path, monkeypatch):
     def damaged(network, format, folder, input_shape):
         files = real(network, format, folder, input_shape)
         files[0].write_text("{}")
@@ -98,7 +99,7 @@ def test_a_file_that_does_not_run_is_refused(model, tmp_path, monkeypatch):
     real = formats._write
     monkeypatch.setattr(formats, "_write", damaged)
     with pytest.raises(DeployError, match="does not run"):
-        write_checked(model, "paddle", tmp_path)
+        write_checked(model, "onnx", tmp_path)
 
 
 def test_a_model_that_cannot_be_traced_is_refused_with_the_place(tmp_path):
