@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,8 +31,10 @@ def write_paddle(network: nn.Layer, folder: Path, input_shape: Sequence[int]) ->
     shape = [None if size == -1 else size for size in input_shape]
     spec = paddle.static.InputSpec(shape, "float32", name="x")
     try:
-        graph = paddle.jit.to_static(network, input_spec=[spec], full_graph=True)
-        paddle.jit.save(graph, str(folder / STEM))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Paddle's about its own operations, which nobody here can change
+            graph = paddle.jit.to_static(network, input_spec=[spec], full_graph=True)
+            paddle.jit.save(graph, str(folder / STEM))
     except PaddleISAError:
         raise
     except Exception as error:  # Paddle raises whatever the traced code meets
