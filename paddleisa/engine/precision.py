@@ -20,7 +20,7 @@ class Precision:
     """Arithmetic of a training.
 
     Args:
-        kind: fp32; fp16 (GPU only; the loss is scaled); bf16.
+        kind: fp32; fp16 (GPU only; the loss is scaled); bf16 (float32 on CPUs, where ``note`` says so).
         level: O1 casts operation by operation; O2 keeps the weights in the short type, with float32 masters.
 
     Raises:
@@ -31,7 +31,10 @@ class Precision:
         if kind == "fp16" and not paddle.get_device().startswith("gpu"):
             raise UsageError("fp16 needs a GPU", where="--precision", fix="Use bf16 or fp32 on a CPU")
         self.kind, self.level = kind, level
-        self.short = kind != "fp32"
+        # Paddle's autocast and decorate only act on accelerators; a run must not call itself bf16 when it is not.
+        without_effect = kind == "bf16" and paddle.get_device() == "cpu"
+        self.note = "Paddle's autocast has no effect on CPUs: bf16 is computed in float32" if without_effect else None
+        self.short = kind != "fp32" and not without_effect
         self.dtype = {"fp16": "float16"}.get(kind, "bfloat16")
         self.scaler = paddle.amp.GradScaler(enable=kind == "fp16", init_loss_scaling=2.0**15)
 

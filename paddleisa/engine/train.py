@@ -238,6 +238,8 @@ class Trainer:
     def _announce(self, log: RunLog) -> None:
         for line in [*self._news, *batch_report(self.config, self.plan.total_batch)]:
             log.message(line)
+        if self.precision.note:
+            log.message(self.precision.note)
         if world_size() > 1 and paddle.get_device() == "cpu":
             log.message("Paddle has no SyncBatchNorm on CPUs: each process normalises its own images")
         log.message(
