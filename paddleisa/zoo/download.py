@@ -10,7 +10,6 @@ file. A killed or broken download continues where it stopped, if the server can 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -22,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock, Timeout
 
 from paddleisa.errors import DownloadError, PaddleISAError, UsageError
-from paddleisa.files import fsync_folder, write_error
+from paddleisa.files import fsync_folder, sha256_of, write_error
 from paddleisa.zoo import settings
 from paddleisa.zoo.answers import Bounds, Transient
 from paddleisa.zoo.lock import LockFile
@@ -230,12 +229,3 @@ def _look_inside(request: _Request, path: Path, where: object) -> None:
             request.check(path)
         except PaddleISAError as error:
             raise _WrongFile(f"it is not what it should be: {error.problem}", where=where, fix=error.fix) from error
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a file in lower-case hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

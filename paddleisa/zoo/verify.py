@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from paddleisa.environment import load_paddle
 from paddleisa.errors import ConfigError, PaddleISAError, WeightsError
+from paddleisa.files import sha256_of
 from paddleisa.zoo.catalog import Catalogue, Entry
-from paddleisa.zoo.download import sha256_of
 from paddleisa.zoo.lock import LockFile
 
 if TYPE_CHECKING:
