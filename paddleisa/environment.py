@@ -1,4 +1,4 @@
-"""The process around the computation: threads, device, rank. The only file that touches ``os.environ``.
+"""The process around the computation: threads, device, rank. The only file that changes ``os.environ``.
 
 Everything here must act before paddle is imported, since paddle and its maths library read their settings once, at
 their first import. ``import paddleisa`` calls :func:`prepare`.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +10,12 @@ import pytest
 from hostile_torch_files import NEUTRALISED, REFUSED, checkpoint, entry, honest, packed, streamed, tensor
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peak_memory import growth_of
 
 from paddleisa.errors import WeightsError
 from paddleisa.weights import read_weights
 from paddleisa.weights.torch_file import is_torch, read_torch
 
-MEASURE = """
-import json, sys
-from pathlib import Path
-from paddleisa.errors import WeightsError
-from paddleisa.weights.torch_file import read_torch
-
-def memory(field):
-    return int(Path("/proc/self/status").read_text().split(field + ":")[1].split()[0]) * 1024
-
-growth = {}
-for path in sorted(Path(sys.argv[1]).iterdir()):
-    Path("/proc/self/clear_refs").write_text("5")
-    before = memory("VmRSS")
-    try:
-        read_torch(path)
-    except WeightsError:
-        pass
-    growth[path.name] = memory("VmHWM") - before
-print(json.dumps(growth))
-"""
 FORMATS = {"zip": packed, "stream": streamed}
 
 
@@ -74,10 +52,7 @@ def test_the_attacks_are_real_for_the_standard_unpickler(number, tmp_path):
 def test_memory_stays_below_twice_the_file_and_100_megabytes(tmp_path):
     for name, make in REFUSED.items():
         (tmp_path / name).write_bytes(make("true"))
-    run = [sys.executable, "-c", MEASURE, tmp_path]
-    done = subprocess.run(run, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0, done.stderr
-    growth = json.loads(done.stdout)
+    growth, _ = growth_of("paddleisa.weights.torch_file:read_torch", tmp_path)
     assert len(growth) == len(REFUSED)
     sizes = {name: (tmp_path / name).stat().st_size for name in growth}
     assert {name: rise >> 20 for name, rise in growth.items() if rise > 2 * sizes[name] + 100e6} == {}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,36 +10,12 @@ import pytest
 from hostile_files import DAMAGED, RUNS_CODE, TOO_MUCH, valid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peak_memory import growth_of
 
 from paddleisa.errors import WeightsError
 from paddleisa.weights import read_weights
 
 EVERYTHING = {**RUNS_CODE, **TOO_MUCH, **DAMAGED}
-
-# Reads every file of a folder and prints by how many bytes each raised the peak memory. (ru_maxrss would begin with the
-# parent's peak; writing 5 to clear_refs starts the peak VmHWM anew.)
-MEASURE = """
-import json, sys
-from pathlib import Path
-import safetensors
-from paddleisa.errors import WeightsError
-from paddleisa.weights import read_weights
-
-def memory(field):
-    return int(Path("/proc/self/status").read_text().split(field + ":")[1].split()[0]) * 1024
-
-growth = {}
-for path in sorted(Path(sys.argv[1]).iterdir()):
-    Path("/proc/self/clear_refs").write_text("5")
-    before = memory("VmRSS")
-    try:
-        read_weights(path)
-        sys.exit(f"{path.name} was accepted") if path.name != "honest" else None
-    except WeightsError:
-        pass
-    growth[path.name] = memory("VmHWM") - before
-print(json.dumps(growth))
-"""
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
@@ -78,11 +51,8 @@ def test_memory_stays_below_twice_the_file_and_100_megabytes(tmp_path):
         (tmp_path / name).write_bytes(make("true"))
     with (tmp_path / "honest").open("wb") as stream:
         pickle.dump({"w": np.ones(30 << 18, np.float32)}, stream, protocol=2)
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, tmp_path], capture_output=True, text=True, cwd=Path(__file__).parents[2]
-    )
-    assert done.returncode == 0, done.stderr
-    growth = json.loads(done.stdout)
+    growth, accepted = growth_of("paddleisa.weights:read_weights", tmp_path)
+    assert accepted == {"honest"}
     assert len(growth) == len(EVERYTHING) + 1
     assert growth["honest"] > 30e6  # the measurement sees what is allocated
     assert {name: rise >> 20 for name, rise in growth.items() if rise > 2 * _size(tmp_path, name) + 100e6} == {}
