@@ -57,7 +57,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry_run", action="store_true", help="print the resolved config, with the origin of every value"
     )
     parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
-    parser.add_argument("--json", type=_writable, metavar="FILE", help="also write the results there")
+    parser.add_argument("--json", type=writable, metavar="FILE", help="also write the results there")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -245,7 +245,7 @@ def write_json(path: str | None, result: dict[str, object]) -> None:
             stream.write("\n")
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """Type of an option that names a file to write: better refused now than after an hour's evaluation."""
     path = Path(text)
     there = next((folder for folder in path.parents if folder.exists()), Path())

@@ -28,6 +28,7 @@ COMMANDS = {
     "prepare": "make, check, generate and look at data sets",
     "zoo": "list, download and verify released models",
     "reproduce": "measure published scores again",
+    "bench": "measure attention, models, reading and training on this machine",
     "demo": "the main job in a few minutes, on generated street scenes",
 }
 EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130

@@ -35,17 +35,20 @@ class Compose:
     Args:
         transforms: built transforms, in order; an empty list only changes the layout.
         fuse: whether that pair may run as one step.
+
+    Attributes:
+        steps: what really runs, in order.
     """
 
     def __init__(self, transforms: list, fuse: bool = True):
         self.transforms = list(transforms)
-        self._steps = _fused(self.transforms) if fuse else self.transforms
+        self.steps = _fused(self.transforms) if fuse else self.transforms
 
     def __call__(self, sample: dict) -> dict:
         """Transform ``sample`` in place and return it with ``img`` as (3, H, W) float32, contiguous."""
         sample.setdefault("trans_info", [])
         sample.setdefault("gt_fields", [])
-        for step in self._steps:
+        for step in self.steps:
             sample = step(sample)
         sample["img"] = np.ascontiguousarray(sample["img"].transpose(2, 0, 1), dtype=np.float32)
         for key in sample["gt_fields"]:

@@ -1,0 +1,73 @@
+"""FLOPs and parameters of a config's network, without computing it: its layers are laid out as a static graph."""
+
+from __future__ import annotations
+
+import math
+
+import paddle
+from paddle import nn, static
+
+from paddleisa.bench.blocks import parameter_count
+from paddleisa.bench.flops import attention_flops
+from paddleisa.build import build_model
+from paddleisa.config import Config, load_config
+from paddleisa.models.attention import AllPositions, LongRange, SelfAttention
+
+
+def count_network(config: str, opts: list[str], plugins: list[str], size: tuple[int, int]) -> dict[str, object]:
+    """Measurement for a child: ``parameters`` and ``flops`` of one image of ``size`` (height, width), in evaluation."""
+    return network_cost(load_config(config, opts=opts, plugins=plugins), tuple(size))
+
+
+def network_cost(config: Config, size: tuple[int, int]) -> dict[str, object]:
+    """As `count_network`. Paddle is in static mode meanwhile.
+
+    Counted are convolutions, linear layers and self-attention, see ``flops.py``; matrix products of a plugin's own
+    layers are not.
+    """
+    paddle.enable_static()
+    try:
+        with static.program_guard(static.Program(), static.Program()):
+            model = build_model(config)
+            model.eval()
+            found: list[int] = []
+            for layer in model.sublayers(include_self=True):
+                _listen(layer, found)
+            model(static.data("image", [1, 3, *size], "float32"))
+            return {"parameters": parameter_count(model), "flops": sum(found)}
+    finally:
+        paddle.disable_static()
+
+
+def _listen(layer: nn.Layer, found: list[int]) -> None:
+    """Add to ``found`` what each call of ``layer`` costs."""
+    for kind, cost in _COSTS.items():
+        if isinstance(layer, kind):
+            layer.register_forward_post_hook(
+                lambda layer, inputs, output, cost=cost: found.append(cost(layer, inputs, output))
+            )
+
+
+def _convolution(layer: nn.Conv2D, inputs: tuple, output: object) -> int:
+    return 2 * math.prod(output.shape) * math.prod(layer.weight.shape[1:])  # weight: (out, in / groups, kh, kw)
+
+
+def _linear(layer: nn.Linear, inputs: tuple, output: object) -> int:
+    return 2 * math.prod(output.shape) * layer.weight.shape[0]
+
+
+def _attention(layer: SelfAttention, inputs: tuple, output: object) -> int:
+    """The two products; the projections are convolutions and speak for themselves."""
+    x, groups = inputs
+    batch, channels, height, width = x.shape
+    if isinstance(groups, AllPositions) or groups is AllPositions:
+        group = height * width
+    elif isinstance(groups, LongRange):
+        group = (height // groups.ph) * (width // groups.pw)
+    else:
+        group = groups.ph * groups.pw
+    query_channels = layer.query_project[0]._conv.weight.shape[0]
+    return attention_flops(batch * height * width, group, channels, query_channels)
+
+
+_COSTS = {nn.Conv2D: _convolution, nn.Linear: _linear, SelfAttention: _attention}

@@ -1,0 +1,182 @@
+"""``bench isa``: the paper's claim on this machine, interlaced against dense self-attention by size of the map.
+
+Both blocks are made of the same ``SelfAttention`` layer with the same projections. ISA takes two of them, one over the
+long range and one over the short range, hence twice the parameters; dense takes one over all positions. Both take
+(N, in_channels, H, W) and give the same shape. Nothing around them (backbone, classifier) is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from paddleisa.bench.flops import dense_flops, interlaced_flops
+from paddleisa.bench.process import Outcome, run_in_child
+from paddleisa.bench.progress import announced
+from paddleisa.bench.report import Column, Report, Row, Table
+
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = ((32, 32), (64, 64), (97, 97), (128, 128), (257, 129), (256, 256))
+BLOCKS = ("isa", "dense")
+PASSES = {"forward": "forward, evaluation mode", "training": "forward and backward, training mode"}
+WHAT = (
+    "interlaced sparse self-attention (ISA: two self-attention layers, long range and short range) against dense "
+    "self-attention (one layer over all positions), with the same projections"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for every measurement.
+
+    Args:
+        batch: maps in a batch.
+        in_channels: of the map.
+        channels: of query and key.
+        window: (Ph, Pw) of ISA.
+        repeats: measured runs, after one that warms up; the median counts.
+        memory_limit: bytes; what needs more is out of memory. None: what is free.
+        device: cpu, gpu, gpu:N.
+    """
+
+    batch: int = 1
+    in_channels: int = 512
+    channels: int = 256
+    window: tuple[int, int] = (8, 8)
+    repeats: int = 5
+    memory_limit: int | None = None
+    device: str = "cpu"
+
+    def flops(self, kind: str, size: Size) -> int:
+        """Of the forward pass of a block."""
+        if kind == "isa":
+            return interlaced_flops(size, self.batch, self.in_channels, self.channels, self.window)
+        return dense_flops(size, self.batch, self.in_channels, self.channels)
+
+
+def bench_isa(sizes: list[Size], settings: Settings) -> Report:
+    """Measure both blocks at every (height, width), forward and in training."""
+    cases = [(size, kind, way) for size in sizes for way in PASSES for kind in BLOCKS]
+    names = [f"{kind} {_name(size)} {way}" for size, kind, way in cases]
+    work = [settings.flops(kind, size) * (3 if way == "training" else 1) for size, kind, way in cases]
+    outcomes: dict[tuple[Size, str, str], Outcome] = {}
+    for case in announced(cases, names, work):
+        size, kind, way = case
+        outcomes[case] = run_in_child(measure_block, size=size, kind=kind, way=way, settings=asdict(settings))
+    tables = [_counted(sizes, settings)]
+    for way, title in PASSES.items():
+        rows = [_row(size, {kind: outcomes[size, kind, way] for kind in BLOCKS}) for size in sizes]
+        tables.append(Table(f"{title}: median time, peak memory above what the process held before", _COLUMNS, rows))
+    notes = [_parameters(settings)]
+    notes += [f"{name}: {outcomes[case].problem}" for case, name in zip(cases, names, strict=True)
+              if outcomes[case].problem]  # fmt: skip
+    return Report("bench isa", WHAT, settings.device, _shown(settings), tables, notes)
+
+
+def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, object]:
+    """One block at one size, in this process: seconds of each run, bytes at the peak.
+
+    Raises:
+        OutOfMemory: it needs more memory than there is; nothing was allocated.
+    """
+    import paddle
+
+    from paddleisa import environment
+    from paddleisa.bench import memory
+    from paddleisa.bench.blocks import build_block
+    from paddleisa.bench.timing import measure
+
+    settings = Settings(**{**settings, "window": tuple(settings["window"])})
+    environment.set_device(settings.device)
+    training = way == "training"
+    if settings.device == "cpu":  # where the system would kill; a GPU's allocator says that it has no more
+        memory.require(needed_bytes(kind, tuple(size), training, settings), settings.memory_limit)
+    paddle.seed(0)
+    block = build_block(kind, settings.in_channels, settings.channels, settings.window)
+    block.train() if training else block.eval()
+    x = paddle.randn([settings.batch, settings.in_channels, *size])
+    x.stop_gradient = not training  # as between other layers, where the gradient must go on to the input
+
+    def run() -> None:
+        with paddle.set_grad_enabled(training):
+            result = block(x)
+        if training:
+            result.sum().backward()
+            block.clear_gradients()
+            x.clear_gradient()
+
+    with memory.PeakMemory() as peak:
+        seconds = measure(run, settings.repeats)
+    return {"seconds": seconds, "bytes": peak.growth}
+
+
+def needed_bytes(kind: str, size: Size, training: bool, settings: Settings) -> int:
+    """The least memory that a block can do with, in float32.
+
+    Forward: the weights of all pairs of positions before and after softmax, and the maps of query, key, value and
+    result. Training: a third copy of the weights, and the maps' gradients.
+    """
+    height, width = size
+    positions = settings.batch * height * width
+    ph, pw = settings.window
+    group = max(-(-height // ph) * -(-width // pw), ph * pw) if kind == "isa" else height * width
+    maps = 2 * settings.channels + 2 * settings.in_channels
+    return 4 * positions * ((3 if training else 2) * group + (2 if training else 1) * maps)
+
+
+_COLUMNS = [
+    Column("size", "map"),
+    Column("isa_ms", "ISA ms", 1, "isa_cell"),
+    Column("dense_ms", "dense ms", 1, "dense_cell"),
+    Column("time_factor", "dense / ISA", 2),
+    Column("isa_mib", "ISA MiB", 1, "isa_cell"),
+    Column("dense_mib", "dense MiB", 1, "dense_cell"),
+    Column("memory_factor", "dense / ISA", 2),
+]
+
+
+def _row(size: Size, outcomes: dict[str, Outcome]) -> Row:
+    import numpy as np
+
+    row: Row = {"size": _name(size), "positions": size[0] * size[1]}
+    for kind, outcome in outcomes.items():
+        value = outcome.value
+        row[f"{kind}_ms"] = 1e3 * float(np.median(value["seconds"])) if value else None
+        row[f"{kind}_mib"] = value["bytes"] / 2**20 if value else None
+        row[f"{kind}_seconds"] = value["seconds"] if value else None
+        row[f"{kind}_problem"], row[f"{kind}_cell"] = outcome.problem, outcome.cell
+    for factor, unit in (("time", "ms"), ("memory", "mib")):
+        isa, dense = row[f"isa_{unit}"], row[f"dense_{unit}"]
+        row[f"{factor}_factor"] = dense / isa if isa and dense else None
+    row["failed"] = all(outcome.problem for outcome in outcomes.values())
+    return row
+
+
+def _counted(sizes: list[Size], settings: Settings) -> Table:
+    rows = []
+    for size in sizes:
+        isa, dense = (settings.flops(kind, size) for kind in BLOCKS)
+        row = {"size": _name(size), "positions": size[0] * size[1], "isa_gflop": isa / 1e9, "dense_gflop": dense / 1e9}
+        rows.append({**row, "factor": dense / isa})
+    columns = [Column("size", "map"), Column("positions", "positions"), Column("isa_gflop", "ISA GFLOP", 3)]
+    columns += [Column("dense_gflop", "dense GFLOP", 3), Column("factor", "dense / ISA", 2)]
+    return Table("forward, counted: a multiplication and an addition are 2 FLOP; backward is twice that", columns, rows)
+
+
+def _parameters(settings: Settings) -> str:
+    from paddleisa.bench.blocks import build_block, parameter_count
+
+    isa, dense = (
+        parameter_count(build_block(kind, settings.in_channels, settings.channels, settings.window)) for kind in BLOCKS
+    )
+    return f"parameters: ISA {isa:,}, dense {dense:,}"
+
+
+def _shown(settings: Settings) -> dict[str, object]:
+    shown = asdict(settings)
+    del shown["device"]
+    limit = shown.pop("memory_limit")
+    return shown if limit is None else {**shown, "memory_limit_gib": limit / 2**30}
+
+
+def _name(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

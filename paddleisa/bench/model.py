@@ -1,0 +1,159 @@
+"""``bench model``: latency, frames per second and memory of a network in every engine and precision."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+from paddleisa.bench.counting import count_network
+from paddleisa.bench.process import run_in_child
+from paddleisa.bench.progress import announced
+from paddleisa.bench.report import Column, Report, Row, Table
+from paddleisa.errors import UsageError, one_of
+
+DEFAULT_SIZE = (1024, 512)
+WHAT = "one image after the other through the network, preprocessing and reading left out"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for every engine.
+
+    Args:
+        config: file or name.
+        opts: changes of the config.
+        plugins: Python files with components.
+        model_path: weights; None: random ones.
+        input_size: (width, height) of the network's input.
+        iters: measured runs.
+        warmup: runs before them.
+        device: cpu, gpu, gpu:N.
+    """
+
+    config: str
+    opts: list[str]
+    plugins: list[str]
+    model_path: str | None
+    input_size: tuple[int, int]
+    iters: int = 20
+    warmup: int = 2
+    device: str = "cpu"
+
+
+def combinations(engines: list[str] | None, precisions: list[str] | None) -> list[tuple[str, str]]:
+    """(engine, precision) pairs: all that exist, or the product of what was asked for.
+
+    Raises:
+        UsageError: there is no such engine, or no engine has such a precision.
+    """
+    from paddleisa.deploy.engines import ENGINES, PRECISIONS_OF
+
+    known = list(dict.fromkeys(precision for theirs in PRECISIONS_OF.values() for precision in theirs))
+    for given, names, option in ((engines, ENGINES, "--engine"), (precisions, known, "--precision")):
+        for name in given or ():
+            if name not in names:
+                raise UsageError(f"there is no {option[2:]} {name!r}", where=option, fix=one_of(name, names))
+    pairs = []
+    for engine in dict.fromkeys(engines or PRECISIONS_OF):
+        pairs += [(engine, precision) for precision in dict.fromkeys(precisions or PRECISIONS_OF.get(engine, known))]
+    return pairs
+
+
+def default_size(config: object) -> tuple[int, int]:
+    """(width, height) that the config pads or resizes validation images to; 1024x512 where it does neither."""
+    for transform in reversed((config.get("val_dataset") or {}).get("transforms") or []):
+        if transform["type"] in ("Padding", "Resize") and transform.get("target_size"):
+            target = transform["target_size"]
+            return (target, target) if isinstance(target, int) else (target[0], target[1])
+    return DEFAULT_SIZE
+
+
+def bench_model(pairs: list[tuple[str, str]], settings: Settings) -> Report:
+    """Measure every (engine, precision), each in its own process."""
+    width, height = settings.input_size
+    config = {"config": settings.config, "opts": settings.opts, "plugins": settings.plugins}
+    counted = run_in_child(count_network, **config, size=(height, width))
+    rows = []
+    for engine, precision in announced(pairs, [" ".join(pair) for pair in pairs]):
+        outcome = run_in_child(measure_engine, engine=engine, precision=precision, settings=asdict(settings))
+        row: Row = {"engine": engine, "precision": precision, **(outcome.value or {}), "problem": outcome.problem}
+        rows.append({**row, "cell": outcome.cell, "failed": outcome.value is None})
+    for row in rows:
+        if counted.value and not row["failed"]:
+            row["gflops"] = counted.value["flops"] / row["p50_ms"] / 1e6
+    notes = [] if settings.model_path else ["weights are random: the time does not depend on them, the masks would"]
+    notes += [f"{row['engine']} {row['precision']}: {row['problem']}" for row in rows if row["problem"]]
+    if counted.problem:
+        notes.append(f"parameters and FLOPs are not counted: {counted.problem}")
+    cost = counted.value or {"parameters": None, "flops": None}
+    size = f"{width}x{height}"
+    tables = [
+        Table(
+            "network: trained parameters; FLOP of one image, a multiplication and an addition are 2",
+            [Column("input", "input (WxH)"), Column("parameters", "parameters"), Column("gflop", "GFLOP", 2)],
+            [{"input": size, "parameters": cost["parameters"], "gflop": cost["flops"] and cost["flops"] / 1e9}],
+        ),
+        Table(
+            "engines: the peak is the whole process's, weights and libraries too; on a GPU its allocator's",
+            _COLUMNS,
+            rows,
+        ),
+    ]
+    shown = {**config, "model_path": settings.model_path, "iters": settings.iters, "warmup": settings.warmup}
+    packages = ("paddle2onnx", "onnx", "onnxruntime", "openvino")
+    return Report("bench model", WHAT, settings.device, shown, tables, notes, packages)
+
+
+def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, object]:
+    """One engine in one precision, in this process.
+
+    Raises:
+        UsageError, DeployError: it cannot be had. ConfigError, WeightsError: the model cannot.
+    """
+    import numpy as np
+    import paddle
+
+    from paddleisa import environment
+    from paddleisa.bench.memory import PeakMemory
+    from paddleisa.bench.timing import measure, percentiles
+    from paddleisa.build import build_model
+    from paddleisa.config import load_config
+    from paddleisa.predictor import Predictor
+    from paddleisa.weights import load_weights
+
+    settings = Settings(**settings)
+    environment.set_device(settings.device)
+    config = load_config(settings.config, opts=settings.opts, plugins=settings.plugins)
+    paddle.seed(0)  # the same random weights every time, so that converted models are found in the cache
+    model = build_model(config)
+    if settings.model_path:
+        load_weights(model, settings.model_path)
+    begin = time.perf_counter()
+    predictor = Predictor(model, config, engine=engine, precision=precision)
+    opened = time.perf_counter() - begin
+    width, height = settings.input_size
+    image = np.random.default_rng(0).standard_normal((1, 3, height, width), np.float32)
+    x = paddle.to_tensor(image)
+    with paddle.no_grad(), PeakMemory() as peak:
+        seconds = measure(lambda: predictor.network(x), settings.iters, settings.warmup)
+    return {
+        "engine": engine if predictor.engine.name == engine else f"{engine} ({predictor.engine.name})",
+        "frames_per_s": len(seconds) / sum(seconds),
+        **percentiles(seconds),
+        "peak_mib": peak.total / 2**20,
+        "open_s": opened,
+        "seconds": seconds,
+    }
+
+
+_COLUMNS = [
+    Column("engine", "engine"),
+    Column("precision", "precision"),
+    Column("frames_per_s", "frames/s", 2, "cell"),
+    Column("p50_ms", "p50 ms", 1),
+    Column("p90_ms", "p90 ms", 1),
+    Column("p99_ms", "p99 ms", 1),
+    Column("gflops", "GFLOP/s", 1),
+    Column("peak_mib", "peak MiB", 0),
+    Column("open_s", "open s", 1),
+]
