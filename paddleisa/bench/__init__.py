@@ -1,9 +1,9 @@
 """``paddleisa bench``: what attention, whole models, reading and training cost on the machine at hand.
 
 One mechanism for all four. Each measurement is a function ``f(**params) -> dict`` that a child process runs
-(``process.py``, ``child.py``), so that memory is its own, and one that dies takes nothing along. Inside it ``timing.py``
-and ``memory.py`` measure. The rows come together in a ``Report`` (``report.py``), which is printed, written as JSON and
-drawn (``plot_*.py``).
+(``process.py``, ``child.py``), so that memory is its own, and one that dies takes nothing along. Inside it
+``timing.py`` and ``memory.py`` measure. The rows come together in a ``Report`` (``report.py``), which is printed,
+written as JSON and drawn (``plot_*.py``).
 
 =============  =====================================================  ==============================
 bench          what is compared                                       where

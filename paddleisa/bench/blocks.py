@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from paddle import nn
 
 from paddleisa.models.attention import AllPositions, SelfAttention, interlace
@@ -39,4 +41,4 @@ def build_block(kind: str, in_channels: int, channels: int, window: tuple[int, i
 
 def parameter_count(layer: nn.Layer) -> int:
     """Numbers that training changes; batch normalisation's statistics are none."""
-    return sum(int(p.size) for p in layer.parameters() if not p.stop_gradient)
+    return sum(math.prod(p.shape) for p in layer.parameters() if not p.stop_gradient)

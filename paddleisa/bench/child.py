@@ -1,7 +1,7 @@
 """The process that runs one measurement: ``python -m paddleisa.bench.child MODULE:FUNCTION``.
 
 Takes the function's arguments as JSON on stdin and prints, as JSON on stdout, ``{"value": what it returned}`` or
-``{"problem": why there is nothing}``. An exception that nobody foresaw ends it with a traceback.
+``{"problem": why there is nothing}``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from paddleisa.errors import PaddleISAError
@@ -41,13 +42,20 @@ def main(name: str) -> int:
         answer = {"value": getattr(importlib.import_module(module), function)(**params)}
     except PaddleISAError as error:
         answer = {"problem": str(error)}
-    except (MemoryError, RuntimeError, OSError) as error:
-        if not isinstance(error, MemoryError) and not says_out_of_memory(str(error)):
-            raise
-        answer = {"problem": "out of memory: an allocation failed"}
+    except Exception as error:  # of whatever kind: it is told in the table, and the other measurements go on
+        traceback.print_exc()
+        lost = isinstance(error, MemoryError) or says_out_of_memory(str(error))
+        answer = {"problem": "out of memory: an allocation failed" if lost else _summary(error)}
     with os.fdopen(answers, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
     return 0
+
+
+def _summary(error: Exception) -> str:
+    """An error in one line: of Paddle's many lines that of the cause, which begins with its kind in brackets."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
+    chosen = next((line for line in lines if line.startswith("(")), lines[0] if lines else "")
+    return f"failed: {type(error).__name__}: {chosen[:300]}"
 
 
 def _be_killed_first() -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from paddleisa.bench.process import run_in_child
 from paddleisa.bench.progress import announced
-from paddleisa.bench.report import Column, Report, Row, Table
+from paddleisa.bench.report import Column, Report, Row, Table, given
 
 SPLITS = ("train", "val")
 WHAT = "samples read, decoded and transformed in one process, nothing done with them"
@@ -59,7 +59,7 @@ def bench_data(splits: list[str], num_workers: int, settings: Settings) -> Repor
         Table("rate: 0 threads read in the process itself, as between training steps", _RATE_COLUMNS, rates),
         Table("shares: in one thread, milliseconds of a sample", _SHARE_COLUMNS, shares),
     ]
-    return Report("bench data", WHAT, None, asdict(settings), tables, notes)
+    return Report("bench data", WHAT, None, given(settings), tables, notes)
 
 
 def measure_rate(split: str, workers: int, settings: dict) -> dict[str, object]:

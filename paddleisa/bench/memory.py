@@ -18,9 +18,9 @@ class OutOfMemory(PaddleISAError):
     """Work that would need more memory than there is, not begun."""
 
 
-def require(needed: int, limit: int | None = None) -> None:
-    """Raise OutOfMemory if ``needed`` bytes are more than ``limit``, or than what is free without a limit."""
-    free = available() if limit is None else limit
+def require(needed: int, limit: float | None = None) -> None:
+    """Raise OutOfMemory if ``needed`` bytes are more than ``limit`` GiB, or than what is free without a limit."""
+    free = available() if limit is None else limit * 2**30
     if needed > free:
         whose = "are free" if limit is None else "are allowed"
         raise OutOfMemory(f"out of memory: needs at least {gib(needed)} GiB, {gib(free)} GiB {whose}")

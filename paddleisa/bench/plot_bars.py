@@ -41,6 +41,7 @@ def draw_data(report: Report) -> Figure:
         x, y = [row["workers"] for row in own], [row["frames_per_s"] for row in own]
         left.plot(x, y, color=colour, marker="o", linewidth=1.8, label=split)
         left.set_xticks(x)
+    left.margins(y=0.12)
     left.set_ylim(bottom=0)
     left.set_xlabel("threads that read ahead", fontsize=9)
     left.set_ylabel("frames/s", fontsize=9)
@@ -68,10 +69,11 @@ def draw_train(report: Report) -> Figure:
 def _bars(axis: Axes, rows: list[Row], names: list[str], key: str, colour: str) -> None:
     """One bar for each row with its number, or the reason why there is none."""
     values = [row.get(key) or 0.0 for row in rows]
-    axis.barh(range(len(rows)), values, color=colour, height=0.6)
+    axis.barh(range(len(rows)), values, color=colour, height=0.55)
     axis.set_yticks(range(len(rows)), names)
-    axis.invert_yaxis()
-    axis.margins(x=0.15)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(False, axis="y")
+    axis.margins(x=0.18)
     axis.set_xlim(left=0)
     end = max(values, default=0.0)
     for place, (row, value) in enumerate(zip(rows, values, strict=True)):
@@ -90,4 +92,11 @@ def _stacked(axis: Axes, names: list[str], parts: list[str], spent: dict[tuple[s
         start = [a + b for a, b in zip(start, values, strict=True)]
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+    axis.grid(False, axis="y")
+    axis.margins(x=0.18)
+    axis.set_xlim(left=0)
+    for place, total in enumerate(start):
+        axis.annotate(f"{total:.4g}" if total else "", (total, place), xytext=(5, 0), textcoords="offset points",
+                      va="center", fontsize=8.5, color="#1f2933")  # fmt: skip
+    axis.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, columnspacing=1.2,
+                handlelength=1.2)  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from paddleisa.bench.plotting import BLUE, GREY, ORANGE, new_figure
+from paddleisa.bench.plotting import BLUE, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,25 +32,21 @@ def draw(report: Report) -> Figure:
         _mark_missing(axis, ways)
         _name_sizes(axis, ways[0])
         axis.set_ylabel(label, fontsize=10)
-        axis.margins(y=0.12)
-    axes[0].legend(fontsize=8.5, frameon=False, loc="upper left")
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, high * (high / low) ** 0.25)  # room for legend and crosses
+    axes[0].legend(*_once(axes[0]), fontsize=8.5, frameon=False, loc="upper left")
     return figure
 
 
 def _mark_missing(axis: Axes, ways: list[list[Row]]) -> None:
-    """A cross on the upper edge wherever memory ran out."""
-    missing: dict[int, set[str]] = {}
-    for rows, (way, _) in zip(ways, _WAYS, strict=True):
-        for row in rows:
-            for kind in _KINDS:
-                if row[f"{kind}_cell"]:
-                    missing.setdefault(row["positions"], set()).add(f"{_KINDS[kind][0]}, {way}")
-                    axis.plot([row["positions"]], [0.97], "x", color=_KINDS[kind][1], markersize=10,
-                              markeredgewidth=2.5, transform=axis.get_xaxis_transform())  # fmt: skip
-    for positions, names in missing.items():
-        words = "\n".join(["out of memory:", *sorted(names)])
-        axis.annotate(words, (positions, 0.94), xycoords=axis.get_xaxis_transform(), ha="right", va="top",
-                      fontsize=7.5, color=GREY, xytext=(4, 0), textcoords="offset points")  # fmt: skip
+    """A cross on the upper edge wherever memory ran out, filled like the points that are missing."""
+    for rows, (_, line), height in zip(ways, _WAYS, (0.92, 0.975), strict=True):
+        for kind, (_, colour, _) in _KINDS.items():
+            places = [row["positions"] for row in rows if row[f"{kind}_cell"] == "out of memory"]
+            if places:
+                axis.plot(places, [height] * len(places), "X", color=colour, markersize=9, markeredgewidth=1.4,
+                          markerfacecolor=colour if line == "-" else "white", clip_on=False,
+                          transform=axis.get_xaxis_transform(), label="out of memory")  # fmt: skip
 
 
 def _name_sizes(axis: Axes, rows: list[Row]) -> None:
@@ -59,3 +55,10 @@ def _name_sizes(axis: Axes, rows: list[Row]) -> None:
     axis.set_xticks(list(places), list(places.values()), rotation=40, ha="right")
     axis.minorticks_off()
     axis.set_xlabel("feature map", fontsize=10)
+
+
+def _once(axis: Axes) -> tuple[list, list[str]]:
+    """Handles and labels of the legend, each label once."""
+    handles, labels = axis.get_legend_handles_labels()
+    by_label = dict(zip(labels, handles, strict=True))
+    return list(by_label.values()), list(by_label)

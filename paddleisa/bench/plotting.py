@@ -1,4 +1,4 @@
-"""How the benches' plots look, and where they are written. Drawn without a display, and without matplotlib's globals."""
+"""How the benches' plots look, and where they are written. No display, none of matplotlib's globals."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def new_figure(report: Report, title: str, panels: int, size: tuple[float, float
     FigureCanvasAgg(figure)
     env = report.environment()
     paddle = next((f"Paddle {v}" for k, v in env["packages"].items() if k.startswith("paddlepaddle")), "")
-    threads = env["threads"].get("OMP_NUM_THREADS")
+    threads = int(env["threads"].get("OMP_NUM_THREADS", env["cores"]))
     where = "" if report.device in (None, "cpu") else f"{report.device}, "
-    machine = f"{where}{env['processor']}, {threads or env['cores']} threads, {paddle}"
+    machine = f"{where}{env['processor']}, {threads} thread{'s' if threads > 1 else ''}, {paddle}"
     figure.suptitle(title, fontsize=13, fontweight="bold", color="#1f2933")
     figure.supxlabel(machine, fontsize=8, color=GREY)
     axes = figure.subplots(1, panels, squeeze=False)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 Row = dict[str, object]
+PEAK = "the peak is the whole process's, weights and libraries too; on a GPU its allocator's"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,13 @@ class Report:
         }
 
 
+def given(settings: object, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
+    """A settings dataclass as a report shows it: without what says nothing."""
+    return {
+        key: value for key, value in asdict(settings).items() if key not in leave_out and value not in (None, [], False)
+    }
+
+
 def _aligned(cell: str, width: int, right: bool) -> str:
     return cell.rjust(width) if right else cell.ljust(width)
 
@@ -124,4 +132,4 @@ def _listed(values: dict[str, object]) -> str:
 def _words(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
-    return "none" if value is None else str(value)
+    return str(value)

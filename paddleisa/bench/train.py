@@ -11,7 +11,7 @@ import numpy as np
 
 from paddleisa.bench.process import run_in_child
 from paddleisa.bench.progress import announced
-from paddleisa.bench.report import Column, Report, Row, Table
+from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,10 +76,8 @@ def bench_train(precisions: list[str], settings: Settings) -> Report:
             notes.append(f"{precision}: {note}")
     if not settings.real_data:
         notes.append("images and labels are random; --real_data reads the config's")
-    title = "step: medians of its parts; the peak is the whole process's, libraries too; on a GPU its allocator's"
-    shown = asdict(settings)
-    device = shown.pop("device")
-    return Report("bench train", WHAT, device, shown, [Table(title, _COLUMNS, rows)], notes)
+    table = Table(f"step: median and the medians of its parts; {PEAK}", _COLUMNS, rows)
+    return Report("bench train", WHAT, settings.device, given(settings, leave_out=("device",)), [table], notes)
 
 
 def measure_steps(precision: str, settings: dict) -> dict[str, object]:

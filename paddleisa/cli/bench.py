@@ -228,12 +228,11 @@ def _size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _gibibytes(text: str) -> int:
-    """``1.5`` -> bytes."""
+def _gibibytes(text: str) -> float:
     number = float(text)
     if not 0 < number < 2**20:
         raise argparse.ArgumentTypeError(f"{text} is not a number of GiB above 0")
-    return int(number * 2**30)
+    return number
 
 
 def _picture(text: str) -> str:
