@@ -12,28 +12,34 @@ There are three protocols. The first two score the published table (see the READ
 
 With one scale and no flip the masks of images that were only padded are the same.
 
-A *network* here is any function from (1, 3, h, w) to logits (1, K, h, w), both paddle tensors.
+A *network* here is any function from (N, 3, h, w), a paddle tensor, to `Scores` or to logits (N, K, h, w) as a tensor.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from paddleisa.errors import UsageError
-from paddleisa.views import Size, View, next_view, views
+from paddleisa.logit_map import LogitMap, Scores, mask_of
+from paddleisa.passes import run_views
+from paddleisa.upsampling import Upsampling, nearest
+from paddleisa.views import Size, View, views
 
 if TYPE_CHECKING:
     import paddle
 
-    Network = Callable[[paddle.Tensor], paddle.Tensor]
+    Network = Callable[[paddle.Tensor], Scores | paddle.Tensor]
 
 Protocol = Literal["published", "corrected", "mmseg"]
 Geometry = list[tuple[str, tuple[int, int]]]
+# Larger images are computed in windows, so that memory does not grow with them: four frames of Cityscapes.
+WHOLE_PIXELS = 4 * 1025 * 2049
+LARGE_WINDOW, LARGE_STRIDE = (2049, 1025), (1537, 769)  # width, height
 
 
 @dataclass(frozen=True)
@@ -99,32 +105,66 @@ class TestSettings:
 
     def views(self, size: Size) -> list[View]:
         """The network's inputs for a prepared image of ``size`` (height, width), in order."""
-        window = None if self.crop_size is None else (self.crop_size, self.stride)
         cascaded, rounding = self.protocol == "published", 0.0 if self.protocol == "mmseg" else 0.5
-        return views(size, self.scales, self.flips, cascaded=cascaded, rounding=rounding, window=window)
+        found = views(size, self.scales, self.flips, cascaded=cascaded, rounding=rounding)
+        return [replace(view, window=self._window(view.sizes[-1] if view.sizes else size)) for view in found]
+
+    def _window(self, size: Size) -> tuple[Size, Size] | None:
+        if self.crop_size is not None:
+            return self.crop_size, self.stride
+        return (LARGE_WINDOW, LARGE_STRIDE) if size[0] * size[1] > WHOLE_PIXELS else None
 
 
-def predict_mask(
-    network: Network, image: paddle.Tensor, geometry: Geometry, settings: TestSettings, align_corners: bool = False
-) -> np.ndarray:
-    """Class ids of one image.
+@dataclass(frozen=True)
+class Passes:
+    """What the network gave for one image; enough for the mask of every way that it was asked for.
+
+    Attributes:
+        maps: logits of each view, at the view's size.
+        size: (height, width) of the prepared image.
+        geometry: the transforms' ``trans_info``.
+    """
+
+    maps: Mapping[View, LogitMap]
+    size: Size
+    geometry: Geometry
+
+
+def run_passes(
+    network: Network, image: paddle.Tensor, geometry: Geometry, ways: Sequence[TestSettings], batch_pixels: int = 0
+) -> Passes:
+    """Run every forward pass that ``ways`` need, each once.
 
     Args:
-        network: function from (1, 3, h, w) to logits (1, K, h, w).
+        network: see above.
         image: (1, 3, H, W), prepared by the validation transforms.
-        geometry: their ``trans_info``, undone here.
-        settings: scales, flips, sliding window, protocol.
+        geometry: their ``trans_info``.
+        ways: of evaluating the image.
+        batch_pixels: inputs of one size go through the network together while they hold no more pixels than this.
+    """
+    size = tuple(image.shape[2:])
+    needed = dict.fromkeys(view for way in ways for view in way.views(size))
+    return Passes(run_views(network, image, list(needed), batch_pixels), size, geometry)
+
+
+def mask_from(passes: Passes, settings: TestSettings, align_corners: bool = False) -> np.ndarray:
+    """Class ids of one image, evaluated in one of the ways that ``passes`` was made for.
+
+    Args:
         align_corners: the model's, which ``mmseg`` resizes logits with; the other protocols never align corners.
 
     Returns:
         (h, w) at the size before the transforms; uint8 for up to 256 classes, else int32.
     """
-    import paddle
-
-    if settings.is_single and settings.crop_size and all(kind == "padding" for kind, _ in geometry):
-        with paddle.no_grad():
-            return _slide_to_mask(network, image, geometry, settings)
-    return predict_masks(network, image, geometry, [settings], align_corners)[0]
+    maps = [passes.maps[view] for view in settings.views(passes.size)]
+    softmax = settings.protocol != "corrected" and not settings.is_single
+    if settings.protocol == "mmseg":
+        maps = [_to_original(each, passes, Upsampling(align_corners)) for each in maps]
+        return mask_of(maps, softmax)
+    maps = [each.resized(passes.size) for each in maps]
+    if settings.protocol == "published":
+        return _undo_mask(mask_of(maps, softmax), passes.geometry)
+    return mask_of([_undo(each, passes.geometry) for each in maps], softmax)
 
 
 def predict_masks(
@@ -133,167 +173,40 @@ def predict_masks(
     geometry: Geometry,
     ways: Sequence[TestSettings],
     align_corners: bool = False,
+    batch_pixels: int = 0,
 ) -> list[np.ndarray]:
-    """The mask of each way of evaluating one image; a forward pass that several ways need runs once.
-
-    Each mask is the one that ``predict_mask`` gives for that way alone, bit for bit: the same terms are added in the
-    same order. Memory holds one sum of logits for each way that has begun and not ended.
-    """
-    import paddle
-
-    size = tuple(image.shape[2:])
-    waiting = [way.views(size) for way in ways]
-    sums, masks = [_Sum() for _ in ways], [None] * len(ways)
-    scaled = {(): image}
-    with paddle.no_grad():
-        while any(waiting):
-            view = next_view(waiting)
-            logits = _logits(network, scaled, view)
-            full = None  # the same at the prepared image's size
-            for number, (way, rest) in enumerate(zip(ways, waiting, strict=True)):
-                if not rest or rest[0] != view:
-                    continue
-                if way.protocol == "mmseg":
-                    sums[number].add(_to_original(logits, size, geometry, align_corners), way)
-                else:
-                    full = _resize(logits, size) if full is None else full
-                    sums[number].add(full, way)
-                del rest[0]
-                if not rest:
-                    masks[number] = _mask_of(sums[number].total, geometry, way)
-                    sums[number] = None
-    return masks
+    """The mask of each way of evaluating one image; a forward pass that several ways need runs once."""
+    passes = run_passes(network, image, geometry, ways, batch_pixels)
+    return [mask_from(passes, way, align_corners) for way in ways]
 
 
-class _Sum:
-    """Sum over the views of one way: of logits under ``corrected``, else of softmax."""
-
-    def __init__(self):
-        self.total, self._own = None, False
-
-    def add(self, logits: paddle.Tensor, settings: TestSettings) -> None:
-        import paddle.nn.functional as F
-
-        softmax = settings.protocol != "corrected" and not settings.is_single
-        term = F.softmax(logits, axis=1) if softmax else logits
-        if self.total is None:
-            self.total, self._own = term, softmax
-        elif self._own:
-            self.total.add_(term)
-        else:  # the first logits may be another way's too
-            self.total, self._own = self.total + term, True
+def predict_mask(
+    network: Network, image: paddle.Tensor, geometry: Geometry, settings: TestSettings, align_corners: bool = False
+) -> np.ndarray:
+    """`predict_masks` in a single way."""
+    return predict_masks(network, image, geometry, [settings], align_corners)[0]
 
 
-def _logits(network: Network, scaled: dict, view: View) -> paddle.Tensor:
-    """Logits of one view, mirrored back, at the view's size. ``scaled`` keeps images by ``View.sizes``."""
-    for count, target in enumerate(view.sizes, 1):
-        if view.sizes[:count] not in scaled:
-            scaled[view.sizes[:count]] = _resize(scaled[view.sizes[: count - 1]], target)
-    x = _flip(scaled[view.sizes], view.axes)
-    return _flip(_run(network, x, view.window), view.axes)
-
-
-def _to_original(logits: paddle.Tensor, size: Size, geometry: Geometry, align_corners: bool) -> paddle.Tensor:
+def _to_original(logits: LogitMap, passes: Passes, how: Upsampling) -> LogitMap:
     """Logits of a view at the size before the transforms: in one step, where the transforms only resized."""
+    geometry = passes.geometry
     if all(kind == "resize" for kind, _ in geometry):
-        return _resize(logits, geometry[0][1] if geometry else size, align_corners=align_corners)
-    return _undo_tensor(_resize(logits, size, align_corners=align_corners), geometry, "bilinear")
+        return logits.resized(geometry[0][1] if geometry else passes.size, how)
+    return _undo(logits.resized(passes.size, how), geometry)
 
 
-def _mask_of(total: paddle.Tensor, geometry: Geometry, settings: TestSettings) -> np.ndarray:
-    if settings.protocol == "mmseg":
-        return _to_numpy_mask(_argmax(total), total.shape[1])
-    if settings.protocol == "published":
-        return _undo(_argmax(total), geometry, "nearest")
-    return _to_numpy_mask(_argmax(_undo_tensor(total, geometry, "bilinear")), total.shape[1])
-
-
-def _run(network: Network, image: paddle.Tensor, window: tuple[Size, Size] | None) -> paddle.Tensor:
-    if window is None:
-        return network(image)
-    import paddle
-
-    return paddle.concat([band for _, band in _slide(network, image, *window)], axis=2)
-
-
-def _slide(
-    network: Network, image: paddle.Tensor, crop_size: tuple[int, int], stride: tuple[int, int]
-) -> Iterator[tuple[int, paddle.Tensor]]:
-    """Mean logits of overlapping windows, as bands (top row, (1, K, rows, W)) from top to bottom.
-
-    A band leaves as soon as no later window reaches it, so memory holds one row of windows, however high the image.
-    """
-    import paddle
-
-    height, width = image.shape[2:]
-    lefts = _starts(width, crop_size[0], stride[0])
-    tops = _starts(height, crop_size[1], stride[1])
-    total, count = None, None
-    for top, next_top in zip(tops, [*tops[1:], height], strict=True):
-        bottom = min(top + crop_size[1], height)
-        if total is not None and total.shape[2] < bottom - top:
-            grown = bottom - top - total.shape[2]
-            total = paddle.concat([total, paddle.zeros([1, total.shape[1], grown, width], total.dtype)], axis=2)
-            count = paddle.concat([count, paddle.zeros([1, 1, grown, width], count.dtype)], axis=2)
-        for left in lefts:
-            right = min(left + crop_size[0], width)
-            logits = network(image[:, :, top:bottom, left:right])
-            if total is None:
-                total = paddle.zeros([1, logits.shape[1], bottom - top, width], logits.dtype)
-                count = paddle.zeros([1, 1, bottom - top, width], logits.dtype)
-            total[:, :, :, left:right] += logits
-            count[:, :, :, left:right] += 1
-        done = next_top - top
-        yield top, total[:, :, :done] / count[:, :, :done]
-        total, count = total[:, :, done:], count[:, :, done:]
-
-
-def _starts(size: int, crop: int, stride: int) -> list[int]:
-    """First pixel of each window along one axis; the last window ends at the image's edge."""
-    if size <= crop:
-        return [0]
-    return [min(i * stride, size - crop) for i in range(-(-(size - crop) // stride) + 1)]
-
-
-def _slide_to_mask(network: Network, image: paddle.Tensor, geometry: Geometry, settings: TestSettings) -> np.ndarray:
-    bands, classes = [], 0
-    for _, band in _slide(network, image, settings.crop_size, settings.stride):
-        classes = band.shape[1]
-        bands.append(_to_numpy_mask(_argmax(band), classes))
-    return _undo_crop(np.concatenate(bands), geometry)
-
-
-def _undo_crop(mask: np.ndarray, geometry: Geometry) -> np.ndarray:
-    for _, (height, width) in reversed(geometry):
-        mask = mask[:height, :width]
-    return mask
-
-
-def _undo_tensor(x: paddle.Tensor, geometry: Geometry, mode: str) -> paddle.Tensor:
+def _undo(logits: LogitMap, geometry: Geometry) -> LogitMap:
     """Undo the transforms' geometry, newest first."""
+    for kind, size in reversed(geometry):
+        logits = logits.cropped(size) if kind == "padding" else logits.resized(size)
+    return logits
+
+
+def _undo_mask(mask: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The same for class ids, by nearest neighbours."""
     for kind, (height, width) in reversed(geometry):
-        x = x[:, :, :height, :width] if kind == "padding" else _resize(x, (height, width), mode)
-    return x
-
-
-def _undo(mask: paddle.Tensor, geometry: Geometry, mode: str) -> np.ndarray:
-    """The same for a mask (1, 1, H, W) of class ids."""
-    return _to_numpy_mask(_undo_tensor(mask.astype("float32"), geometry, mode), 256 if mask.max().item() < 256 else 0)
-
-
-def _argmax(logits: paddle.Tensor) -> paddle.Tensor:
-    return logits.argmax(axis=1, keepdim=True, dtype="int32")
-
-
-def _to_numpy_mask(mask: paddle.Tensor, classes: int) -> np.ndarray:
-    return mask.numpy()[0, 0].astype(np.uint8 if 0 < classes <= 256 else np.int32)
-
-
-def _resize(x: paddle.Tensor, size: Size, mode: str = "bilinear", align_corners: bool = False) -> paddle.Tensor:
-    import paddle.nn.functional as F
-
-    return x if tuple(x.shape[2:]) == tuple(size) else F.interpolate(x, size, mode=mode, align_corners=align_corners)
-
-
-def _flip(x: paddle.Tensor, axes: tuple[int, ...]) -> paddle.Tensor:
-    return x.flip(list(axes)) if axes else x
+        if kind == "padding":
+            mask = mask[:height, :width]
+        else:
+            mask = mask[nearest(mask.shape[0], height)][:, nearest(mask.shape[1], width)]
+    return mask

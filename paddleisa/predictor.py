@@ -11,10 +11,12 @@ import numpy as np
 from paddleisa.config import Config
 from paddleisa.deploy.engines import open_engine
 from paddleisa.errors import DataError
-from paddleisa.inference import Protocol, TestSettings, predict_mask
+from paddleisa.inference import Passes, Protocol, TestSettings, mask_from, run_passes
 
 if TYPE_CHECKING:
     from paddle import nn
+
+    from paddleisa.inference import Network
 
 
 class Predictor:
@@ -76,8 +78,14 @@ class Predictor:
         other.__dict__.update(self.__dict__, settings=replace(self.settings, protocol=protocol))
         return other
 
+    def with_network(self, network: Network) -> Predictor:
+        """The same predictor with another function in the network's place, one that counts or stops, say."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, engine=replace(self.engine, network=network))
+        return other
+
     def network(self, x):
-        """(1, 3, h, w) paddle tensor -> logits (1, K, h, w)."""
+        """(N, 3, h, w) paddle tensor -> `Scores` of the batch."""
         return self.engine.network(x)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -106,7 +114,16 @@ class Predictor:
 
     def predict_prepared(self, sample: dict) -> np.ndarray:
         """Mask of a sample that went through ``prepare`` or through the data set's own transforms."""
+        return self.mask(self.compute(sample))
+
+    def compute(self, sample: dict, ways: Sequence[TestSettings] = ()) -> Passes:
+        """The network's part of ``predict_prepared``: every forward pass, also of other ``ways`` than this one's."""
         import paddle
 
         image = paddle.to_tensor(sample["img"]).unsqueeze(0)
-        return predict_mask(self.network, image, sample["trans_info"], self.settings, self.align_corners)
+        ways = ways or [self.settings]
+        return run_passes(self.engine.network, image, sample["trans_info"], ways, self.engine.batch_pixels)
+
+    def mask(self, passes: Passes, way: TestSettings | None = None) -> np.ndarray:
+        """The rest of it, which needs no network and may run in another thread."""
+        return mask_from(passes, way or self.settings, self.align_corners)

@@ -1,7 +1,7 @@
-"""Which forward passes the evaluation of one image needs, and in what order several ways share them.
+"""Which inputs of the network the evaluation of one image needs.
 
-A *view* is one input of the network: the prepared image resized, perhaps through several sizes, then mirrored. Two ways
-of evaluating that need an equal view can take the logits of one forward pass. No tensors here, only sizes.
+A *view* is one of them: the prepared image resized, perhaps through several sizes, then mirrored. Two ways of evaluating
+that need an equal view can take the logits of one forward pass. No tensors here, only sizes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ def views(
     *,
     cascaded: bool,
     rounding: float = 0.5,
-    window: tuple[Size, Size] | None = None,
 ) -> list[View]:
     """The views of one way of evaluating, in the order in which their logits are added.
 
@@ -44,7 +43,6 @@ def views(
         flips: mirrored axes, one entry per pass of a scale.
         cascaded: each scale is resized from the scale before it (2021) instead of from the image (2023).
         rounding: what is added to a scaled side before its fraction is cut off; mmsegmentation adds nothing.
-        window: of the sliding window.
     """
     found, chain = [], ()
     for scale in scales:
@@ -52,16 +50,5 @@ def views(
         start = chain if cascaded else ()
         # To resize to the size that something has already is to leave it as it is.
         chain = start if target == (start[-1] if start else size) else (*start, target)
-        found += [View(chain, axes, window) for axes in flips]
+        found += [View(chain, axes) for axes in flips]
     return found
-
-
-def next_view(waiting: Sequence[Sequence[View]]) -> View:
-    """What to compute next, given the views that each way still waits for, in order; at least one waits for some.
-
-    A way adds logits in its own order, since rounding depends on it. So the next view is one that no way needs only
-    after another: every way that needs it can take it at once. Where ways contradict each other there is none; then
-    the first way goes on, and a view may be computed twice.
-    """
-    heads = [rest[0] for rest in waiting if rest]
-    return next((head for head in heads if not any(head in rest[1:] for rest in waiting)), heads[0])

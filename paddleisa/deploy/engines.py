@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import paddle
     from paddle import nn
 
-    Network = Callable[[paddle.Tensor], paddle.Tensor]
+    from paddleisa.logit_map import Scores
+
+    Network = Callable[[paddle.Tensor], Scores]
 
 PRECISIONS_OF = {
     "paddle": ("fp32", "bf16"),
@@ -57,13 +59,15 @@ class Engine:
         name: what computes it; never ``auto``.
         precision: of its arithmetic. Logits are float32 whatever it is.
         reason: why this engine, one line for people.
-        network: (N, 3, H, W) float32 paddle tensor -> logits (N, K, H, W), float32 on the same device.
+        network: (N, 3, H, W) float32 paddle tensor -> `Scores`.
+        batch_pixels: pixels of inputs that are best computed together; 0: one input at a time.
     """
 
     name: str
     precision: str
     reason: str
     network: Network
+    batch_pixels: int = 0
 
 
 def require_engine(engine: str, precision: str, device: str = "cpu") -> None:
@@ -142,30 +146,31 @@ def _network(engine: str, precision: str, model: nn.Layer) -> Network:
     if engine == "paddle":
         return _dygraph(model, precision)
     from paddleisa.deploy.formats import open_file
+    from paddleisa.deploy.network import upsampling_of
+    from paddleisa.logit_map import Scores
+    from paddleisa.upsampling import HALF_PIXEL
 
     format = _FORMAT[engine]
     files, onednn = _converted(model, format)
-    return _through_numpy(open_file(format, files, onednn=onednn, precision=precision))
+    run, how = open_file(format, files, onednn=onednn, precision=precision), upsampling_of(model) or HALF_PIXEL
+    return lambda x: Scores(run(x.numpy()), how)
 
 
 def _dygraph(model: nn.Layer, precision: str) -> Network:
     import paddle
 
-    if precision == "fp32":
-        return lambda x: model(x)[0]
+    from paddleisa.deploy.network import upsampling_of
+    from paddleisa.logit_map import Scores
+    from paddleisa.upsampling import HALF_PIXEL
+
+    how = upsampling_of(model)
+    forward = model if how is None else model.scores
 
     def network(x):
-        with paddle.amp.auto_cast(True, level="O1", dtype="bfloat16"):
-            return model(x)[0].astype("float32")
+        with paddle.amp.auto_cast(precision == "bf16", level="O1", dtype="bfloat16"):
+            return Scores(forward(x)[0].astype("float32").numpy(), how or HALF_PIXEL)
 
     return network
-
-
-def _through_numpy(run: Callable) -> Network:
-    """The one adapter between the paddle tensors of ``inference.py`` and engines that compute on numpy arrays."""
-    import paddle
-
-    return lambda x: paddle.to_tensor(run(x.numpy()))
 
 
 def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
@@ -176,6 +181,7 @@ def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
     from paddleisa.deploy.cache import cached
     from paddleisa.deploy.formats import write_checked
     from paddleisa.deploy.identity import code_digest, structure_digest, weights_digest
+    from paddleisa.deploy.network import SCORES, upsampling_of
 
     parts = {
         "weights": weights_digest(model),
@@ -190,7 +196,7 @@ def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
     }
 
     def build(folder: Path) -> None:
-        written = write_checked(model, format, folder)
+        written = write_checked(model, format, folder, output_op=SCORES if upsampling_of(model) else "none")
         facts = {"files": [file.name for file in written.files], "onednn": written.onednn}
         (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
 

@@ -11,7 +11,7 @@ from paddle import nn
 
 from paddleisa.deploy import onnx_export, openvino_export
 from paddleisa.deploy.compare import Difference, Run, compare, shapes_to_compare
-from paddleisa.deploy.network import OUTPUT_NAMES, DeployNetwork, OutputOp, deploy_network, unpadded_size
+from paddleisa.deploy.network import OUTPUT_NAMES, SCORES, DeployNetwork, deploy_network, unpadded_size
 from paddleisa.deploy.onnx_export import write_onnx
 from paddleisa.deploy.openvino_export import write_openvino
 from paddleisa.deploy.packages import require
@@ -45,7 +45,7 @@ def write_checked(
     folder: Path,
     *,
     input_shape: Sequence[int] = FREE_SHAPE,
-    output_op: OutputOp = "none",
+    output_op: str = "none",
 ) -> Written:
     """Write ``model`` into ``folder`` and run what was written against the model.
 
@@ -60,7 +60,10 @@ def write_checked(
         DeployError: a package is missing, the model cannot be converted, or the file computes something else.
     """
     require_format(format)
-    if output_op != "none":  # class ids hide most mistakes: first see that the same network's logits are right
+    if output_op in (
+        "softmax",
+        "argmax",
+    ):  # class ids hide most mistakes: first see that the same network's logits are right
         with tempfile.TemporaryDirectory() as between:
             write_checked(model, format, Path(between), input_shape=input_shape)
     network = deploy_network(model, "paddle" if format == "paddle" else "onnx", output_op)
@@ -69,7 +72,7 @@ def write_checked(
     shapes = shapes_to_compare(input_shape, unpadded_size(model))
     try:
         exported = open_file(format, files, onednn=onednn)
-        differences = compare(_function(model), exported, output_op, shapes, files[0].name)
+        differences = compare(_function(model, output_op), exported, output_op, shapes, files[0].name)
     except PaddleISAError:
         raise
     except Exception as error:  # each engine has its own classes of errors
@@ -97,13 +100,15 @@ def _write(network: DeployNetwork, format: str, folder: Path, input_shape: Seque
         return write_openvino(write_onnx(graph, Path(between), name), folder)
 
 
-def _function(model: nn.Layer) -> Run:
-    """The model as it computes in dygraph, from numpy to numpy."""
+def _function(model: nn.Layer, output_op: str) -> Run:
+    """The model's logits, or its scores, as dygraph computes them, from numpy to numpy."""
     import paddle
+
+    forward = model.scores if output_op == SCORES else model
 
     def run(images):
         with paddle.no_grad():
-            return model(paddle.to_tensor(images))[0].astype("float32").numpy()
+            return forward(paddle.to_tensor(images))[0].astype("float32").numpy()
 
     return run
 

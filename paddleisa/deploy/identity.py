@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def structure_digest(model: nn.Layer) -> str:
         }
         layers.append([name, f"{kind.__module__}.{kind.__qualname__}", plain])
         sources.update(file for cls in kind.__mro__ if (file := _source(cls)))
-    text = json.dumps([layers, sorted(map(sha256_of, sources))], sort_keys=True)
+    text = json.dumps([layers, sorted(map(sha256_of, sources))], sort_keys=True, default=asdict)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -58,6 +59,8 @@ def _is_plain(value: object, depth: int) -> bool:
     if isinstance(value, Mapping):
         items = value.items()
         return depth > 0 and all(isinstance(k, str) and _is_plain(v, depth - 1) for k, v in items)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _is_plain(asdict(value), depth)
     return value is None or isinstance(value, bool | int | float | str)
 
 

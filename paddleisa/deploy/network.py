@@ -13,10 +13,12 @@ from paddle import nn
 from paddleisa.deploy.compare import logits_differ
 from paddleisa.deploy.fuse import fold_batch_norm
 from paddleisa.deploy.static_form import Form, use_static_form
+from paddleisa.upsampling import Upsampling
 
 OutputOp = Literal["none", "softmax", "argmax"]
 OUTPUT_OPS = get_args(OutputOp)
-OUTPUT_NAMES = {"none": "logits", "softmax": "probabilities", "argmax": "mask"}
+SCORES = "scores"  # what the engines take: no upsampling inside, see logit_map.py
+OUTPUT_NAMES = {"none": "logits", "softmax": "probabilities", "argmax": "mask", SCORES: "scores"}
 
 
 class DeployNetwork(nn.Layer):
@@ -25,15 +27,17 @@ class DeployNetwork(nn.Layer):
     Args:
         model: the copy to run; its forward gives a list whose first entry is the logits.
         output_op: ``none``: logits (N, K, H, W); ``softmax``: probabilities of that shape; ``argmax``: class ids
-            (N, H, W), int32 as PaddleSeg's exports have them.
+            (N, H, W), int32 as PaddleSeg's exports have them; ``scores``: the logits before they are upsampled.
     """
 
-    def __init__(self, model: nn.Layer, output_op: OutputOp = "none"):
+    def __init__(self, model: nn.Layer, output_op: str = "none"):
         super().__init__()
         self.model, self.output_op = model, output_op
 
     def forward(self, x):
         """(N, 3, H, W) float32 -> the output that ``output_op`` names."""
+        if self.output_op == SCORES:
+            return self.model.scores(x)[0]
         logits = self.model(x)[0]
         if self.output_op == "softmax":
             return F.softmax(logits, axis=1)
@@ -42,7 +46,7 @@ class DeployNetwork(nn.Layer):
         return logits
 
 
-def deploy_network(model: nn.Layer, form: Form, output_op: OutputOp = "none", example_size: int = 64) -> DeployNetwork:
+def deploy_network(model: nn.Layer, form: Form, output_op: str = "none", example_size: int = 64) -> DeployNetwork:
     """A network to export; ``model`` itself is not changed.
 
     Where folding batch norm changes the logits, because something beside the norm uses a convolution's output, the
@@ -72,6 +76,18 @@ def _copy(model: nn.Layer) -> nn.Layer:
     result = copy.deepcopy(model)
     result.eval()
     return result
+
+
+def upsampling_of(model: nn.Layer) -> Upsampling | None:
+    """How ``model``'s forward upsamples what its ``scores`` gives; None if it has no such pair.
+
+    A class that overrides forward alone may do something else there.
+    """
+    classes = type(model).__mro__
+    made = {name: next((c for c in classes if name in vars(c)), None) for name in ("forward", SCORES)}
+    if None in made.values() or classes.index(made[SCORES]) > classes.index(made["forward"]):
+        return None
+    return getattr(model, "upsampling", None)
 
 
 def unpadded_size(model: nn.Layer) -> tuple[int, int]:

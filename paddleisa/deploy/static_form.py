@@ -21,6 +21,7 @@ from paddle import nn
 
 from paddleisa.models.attention import SelfAttention, attend
 from paddleisa.models.isanet import ISAHead, ISANet
+from paddleisa.upsampling import Upsampling
 
 Form = Literal["paddle", "onnx"]
 LONG_RANGE, SHORT_RANGE = (0, 3, 5, 1, 2, 4), (0, 2, 4, 1, 3, 5)  # of (N, C, Qh, Ph, Qw, Pw), as in models/attention.py
@@ -41,12 +42,16 @@ class StaticISANet(ISANet):
     @paddle.jit.not_to_static  # plain Python at tracing: nothing here depends on a tensor's value
     def forward(self, x):
         """(N, 3, H, W) -> [logits (N, num_classes, H, W)]."""
-        features = self.backbone(x)
-        scores = self.head([features[i] for i in self.backbone_indices])
-        corners, mode = self.align_corners, self._align_mode
+        (scores,) = self.scores(x)
         if self.form == "paddle":
-            return [_upsampled_by_products(scores, _size(x), corners, mode)]
-        return [F.interpolate(scores, _size(x), mode="bilinear", align_corners=corners, align_mode=mode)]
+            return [_upsampled_by_products(scores, _size(x), self.upsampling)]
+        return [F.interpolate(scores, _size(x), mode="bilinear", **vars(self.upsampling))]
+
+    @paddle.jit.not_to_static
+    def scores(self, x):
+        """(N, 3, H, W) -> [scores (N, num_classes, h, w)]."""
+        features = self.backbone(x)
+        return [self.head([features[i] for i in self.backbone_indices])]
 
 
 class StaticISAHead(ISAHead):
@@ -122,28 +127,28 @@ def _related(layer: SelfAttention, x, windows: _Windows, order: tuple[int, ...])
     return layer.output_project(paddle.reshape(y, [-1, channels, qh * ph, qw * pw]))
 
 
-def _upsampled_by_products(scores, size, align_corners: bool, align_mode: int):
+def _upsampled_by_products(scores, size, how: Upsampling):
     """Bilinear interpolation as (N, K, h, w) times a matrix for each axis.
 
     The matrices stand on the right: with a 2-D matrix on the left, Paddle Inference's oneDNN product is wrong.
     """
     small = _size(scores)
-    down = _interpolation(small[0], size[0], align_corners, align_mode)
-    across = _interpolation(small[1], size[1], align_corners, align_mode)
+    down = _interpolation(small[0], size[0], how)
+    across = _interpolation(small[1], size[1], how)
     tall = paddle.matmul(paddle.transpose(scores, [0, 1, 3, 2]), down)  # (N, K, w, H)
     return paddle.matmul(paddle.transpose(tall, [0, 1, 3, 2]), across)
 
 
-def _interpolation(small, large, align_corners: bool, align_mode: int):
-    """Matrix (small, large) of linear interpolation along one axis, with the meaning of ``F.interpolate``."""
+def _interpolation(small, large, how: Upsampling):
+    """Matrix (small, large) of linear interpolation along one axis: `upsampling.matrix` inside a graph."""
     small, large = (
         paddle.to_tensor(float(s), dtype="float32") if isinstance(s, int) else paddle.cast(s, "float32")
         for s in (small, large)
     )
     place = paddle.arange(0, large, 1, dtype="float32")
-    if align_corners:
+    if how.align_corners:
         place = place * ((small - 1) / paddle.clip(large - 1, min=1.0))
-    elif align_mode == 1:
+    elif how.align_mode == 1:
         place = place * (small / large)
     else:
         place = (place + 0.5) * (small / large) - 0.5

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paddleisa.engine.prefetch import prefetched
+from paddleisa.engine.pipeline import prefetched
 from paddleisa.errors import DataError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from paddleisa import environment
 from paddleisa.engine import distributed
-from paddleisa.engine.prefetch import prefetched
+from paddleisa.engine.pipeline import Behind, prefetched
 from paddleisa.errors import DataError, UsageError
 from paddleisa.metrics import ConfusionMatrix, Scores
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from paddleisa.datasets.base import SegmentationData
+    from paddleisa.inference import Passes
     from paddleisa.predictor import Predictor
 
 
@@ -92,18 +93,23 @@ def evaluate(
     start = time.perf_counter()
     # Several processes share the images without repeating any, so the sum of their matrices is exact.
     mine = range(environment.rank(), count, environment.world_size())
-    samples = prefetched(dataset.__getitem__, mine, workers)
-    for sample in tqdm(samples, total=len(mine), desc="evaluate", unit="image", disable=None if progress else True):
-        if "label" not in sample:
-            raise DataError(
-                "there is no label to score against",
-                where=sample["image_path"],
-                fix="Use `paddleisa predict` for images without labels",
-            )
-        mask = predictor.predict_prepared(sample)
+
+    def score(sample: dict, passes: Passes) -> None:
+        mask = predictor.mask(passes)
         matrix.add(mask, sample["label"], where=sample["label_path"])
         if each is not None:
             each(sample, mask)
+
+    samples = prefetched(dataset.__getitem__, mine, workers)
+    with Behind(score) as behind:  # masks and scores of one image while the network computes the next
+        for sample in tqdm(samples, total=len(mine), desc="evaluate", unit="image", disable=None if progress else True):
+            if "label" not in sample:
+                raise DataError(
+                    "there is no label to score against",
+                    where=sample["image_path"],
+                    fix="Use `paddleisa predict` for images without labels",
+                )
+            behind(sample, predictor.compute(sample))
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start
     return Evaluation(matrix, matrix.scores(predictor.settings.protocol), count, len(dataset), seconds)

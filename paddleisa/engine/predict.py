@@ -12,11 +12,12 @@ import numpy as np
 from tqdm import tqdm
 
 from paddleisa.datasets.images import read_image, write_image, write_label
-from paddleisa.engine.prefetch import prefetched
-from paddleisa.errors import DataError, PaddleISAError, UsageError
+from paddleisa.engine.pipeline import Behind, prefetched
+from paddleisa.errors import DataError, UsageError
 from paddleisa.visual.overlay import overlay
 
 if TYPE_CHECKING:
+    from paddleisa.inference import Passes
     from paddleisa.predictor import Predictor
     from paddleisa.prepare.submission import Submission
 
@@ -126,27 +127,41 @@ def predict(
     result = Prediction()
     bar = tqdm(total=len(images), desc="predict", unit="image", disable=None if progress else True)
     with bar:
-        loaded = prefetched(_load, [path for path, _ in images], workers)
-        for (path, _), files, image in zip(images, targets, loaded, strict=True):
+
+        def skip(path: Path, error: DataError) -> None:
+            result.failed[str(path)] = str(error)
+            bar.write(f"skipped: {error}")
+            bar.update()
+
+        def write(path: Path, files: dict[str, Path], image: np.ndarray, passes: Passes) -> None:
+            mask = predictor.mask(passes)
             try:
-                if isinstance(image, PaddleISAError):
-                    raise image
-                mask = predictor(image)
                 if submission is None:
                     write_label(files["ids"], mask)
                     write_label(files["colour"], mask, palette=palette)
                     write_image(files["overlay"], overlay(image, mask, palette))
                 else:
                     submission.write(files["submission"], mask)
-                result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
             except DataError as error:
-                result.failed[str(path)] = str(error)
-                bar.write(f"skipped: {error}")
+                return skip(path, error)
+            result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
             bar.update()
+
+        loaded = prefetched(_load, [path for path, _ in images], workers)
+        with Behind(write) as behind:  # the pictures of one image while the network computes the next
+            for (path, _), files, image in zip(images, targets, loaded, strict=True):
+                try:
+                    if isinstance(image, DataError):
+                        raise image
+                    passes = predictor.compute(predictor.prepare({"img": image}))
+                except DataError as error:
+                    skip(path, error)
+                else:
+                    behind(path, files, image, passes)
     return result
 
 
-def _load(path: Path) -> np.ndarray | PaddleISAError:
+def _load(path: Path) -> np.ndarray | DataError:
     try:
         return read_image(path)
     except DataError as error:

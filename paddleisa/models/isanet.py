@@ -13,6 +13,7 @@ from paddleisa.errors import ConfigError
 from paddleisa.models.attention import SelfAttention, interlace
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES, HEADS, MODELS
+from paddleisa.upsampling import Upsampling
 
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -107,7 +108,7 @@ class ISANet(nn.Layer):
         self.backbone, self.backbone_indices = backbone, tuple(backbone_indices)
         self.head = ISAHead(num_classes, in_channels, isa_channels, down_factor, enable_auxiliary_loss)
         self.num_classes, self.align_corners, self.pretrained = num_classes, align_corners, pretrained
-        self._align_mode = 1 if upsample == "paddleseg" else 0  # Paddle's numbers for the two
+        self.upsampling = Upsampling(align_corners, 1 if upsample == "paddleseg" else 0)
 
     @property
     def num_outputs(self) -> int:
@@ -116,8 +117,10 @@ class ISANet(nn.Layer):
 
     def forward(self, x):
         """(N, 3, H, W) -> [logits (N, num_classes, H, W)], in training [logits, auxiliary logits]. Any H and W."""
+        size, how = [x.shape[2], x.shape[3]], vars(self.upsampling)
+        return [F.interpolate(scores, size, mode="bilinear", **how) for scores in self.scores(x)]
+
+    def scores(self, x):
+        """The same at the backbone's resolution, before ``upsampling`` brings it to the image's."""
         features = self.backbone(x)
-        scores = self.head([features[i] for i in self.backbone_indices])
-        size = [x.shape[2], x.shape[3]]
-        corners, mode = self.align_corners, self._align_mode
-        return [F.interpolate(s, size, mode="bilinear", align_corners=corners, align_mode=mode) for s in scores]
+        return self.head([features[i] for i in self.backbone_indices])

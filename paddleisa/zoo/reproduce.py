@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from paddleisa.engine.prefetch import prefetched
+from paddleisa.engine.pipeline import Behind, prefetched
 from paddleisa.engine.stopping import StopRequest
 from paddleisa.errors import DataError, PaddleISAError, UsageError
-from paddleisa.inference import predict_masks
 from paddleisa.metrics import Scores
 from paddleisa.zoo.outcome import Outcome
 from paddleisa.zoo.ready import Job, load_model
 from paddleisa.zoo.tally import Tally, key_digest
 
 if TYPE_CHECKING:
-    from paddleisa.inference import Network
+    from paddleisa.inference import Network, Passes
 
 SAVE_EVERY = 10.0  # seconds; a killed run repeats at most that much
 SAY_EVERY = 60.0  # seconds between lines of progress in a log file
@@ -120,8 +119,6 @@ def _differing(path: Path, key: dict) -> list[str]:
 
 def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None:
     """Add the images from ``tally.images`` to ``count``; ``save()`` is called now and then, and at the end."""
-    import paddle
-
     from paddleisa.predictor import Predictor
 
     predictor = Predictor(load_model(job), job.config)
@@ -129,19 +126,24 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
     before, start, saved = tally.seconds, time.perf_counter(), time.perf_counter()
     samples = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)
     with StopRequest() as stop, _Progress(job, tally, count, options.progress) as progress:
-        network = _stoppable(predictor.network, stop)
+
+        def score(sample: dict, passes: Passes) -> None:
+            nonlocal saved
+            masks = [predictor.mask(passes, way) for way in ways]
+            tally.add(masks, sample["label"], where=sample["label_path"])
+            tally.seconds = before + time.perf_counter() - start
+            progress.step()
+            if time.perf_counter() - saved > SAVE_EVERY:
+                save()
+                saved = time.perf_counter()
+
+        predictor = predictor.with_network(_stoppable(predictor.network, stop))
         try:
-            for sample in samples:
-                if "label" not in sample:
-                    raise DataError("there is no label to score against", where=sample["image_path"])
-                image = paddle.to_tensor(sample["img"]).unsqueeze(0)
-                masks = predict_masks(network, image, sample["trans_info"], ways, predictor.align_corners)
-                tally.add(masks, sample["label"], where=sample["label_path"])
-                tally.seconds = before + time.perf_counter() - start
-                progress.step()
-                if time.perf_counter() - saved > SAVE_EVERY:
-                    save()
-                    saved = time.perf_counter()
+            with Behind(score) as behind:  # which alone changes the tally, and is done before the last save
+                for sample in samples:
+                    if "label" not in sample:
+                        raise DataError("there is no label to score against", where=sample["image_path"])
+                    behind(sample, predictor.compute(sample, ways))
         except _Signal:
             raise Stopped(
                 stop.signal, f"stopped; {tally.images} of {count} images of {job.entry.name} are measured and saved"

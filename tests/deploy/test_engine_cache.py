@@ -109,7 +109,7 @@ def conversions(monkeypatch):
     """A stand-in for the conversion that counts."""
     made = []
 
-    def write(model, format, folder):
+    def write(model, format, folder, output_op):
         made.append(format)
         (folder / "model.x").write_text(format)
         return formats.Written(format, [folder / "model.x"], [], False)

@@ -1,5 +1,7 @@
 """Every engine gives the masks of the model itself; what cannot be used is said, with what to do."""
 
+import copy
+
 import numpy as np
 import paddle
 import pytest
@@ -9,6 +11,8 @@ from paddleisa import Predictor
 from paddleisa.deploy import engines, packages
 from paddleisa.deploy.engines import open_engine, require_engine
 from paddleisa.errors import DeployError, UsageError
+from paddleisa.logit_map import LogitMap
+from paddleisa.models import ISANet
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (45, 71, 3)).astype(np.uint8)
 
@@ -55,19 +59,48 @@ def test_a_network_maps_tensors_to_logits_whatever_computes_it(engine, model, ho
     x = paddle.to_tensor(images(2, 3, 33, 40))
     opened = open_engine(engine, "fp32", model)
     with paddle.no_grad():
-        found, expected = opened.network(x), model(x)[0]
+        found, expected, logits = opened.network(x), model.scores(x)[0], model(x)[0]
     assert (opened.name, opened.precision) == (engine, "fp32")
-    assert isinstance(found, paddle.Tensor) and found.dtype == paddle.float32
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=5e-4)
+    np.testing.assert_allclose(found.values, expected.numpy(), rtol=0, atol=5e-4)
+    for values, whole in zip(found.values, logits.numpy(), strict=True):
+        upsampled = LogitMap.of(values, (33, 40), found.upsampling).band(0, 33)
+        np.testing.assert_allclose(upsampled, whole, rtol=0, atol=5e-4)
+
+
+class OtherForward(ISANet):
+    """Gives twice the logits, which its inherited ``scores`` knows nothing of."""
+
+    def forward(self, x):
+        return [2 * super().forward(x)[0]]
+
+
+class OtherScores(ISANet):
+    """Twice the logits too, and its inherited forward knows."""
+
+    def scores(self, x):
+        return [2 * super().scores(x)[0]]
+
+
+@pytest.mark.parametrize(("kind", "size"), [(OtherForward, (33, 40)), (OtherScores, (3, 3)), (ISANet, (3, 3))])
+def test_scores_stand_for_the_forward_only_where_they_belong_to_it(kind, size, model):
+    model = copy.deepcopy(model)
+    model.__class__ = kind
+    x = paddle.to_tensor(images(1, 3, 33, 40))
+    with paddle.no_grad():
+        found, expected = open_engine("paddle", "fp32", model).network(x), model(x)[0].numpy()[0]
+    assert found.values.shape[2:] == size
+    np.testing.assert_allclose(
+        LogitMap.of(found.values[0], (33, 40), found.upsampling).band(0, 33), expected, rtol=0, atol=5e-4
+    )
 
 
 @pytest.mark.parametrize("engine", CONVERTED)
 def test_results_stay_when_the_engine_runs_again(engine, model, home):
     network = open_engine(engine, "fp32", model).network
-    first = network(paddle.to_tensor(images(1, 3, 32, 32, seed=1)))
-    before = first.numpy().copy()
+    first = network(paddle.to_tensor(images(1, 3, 32, 32, seed=1))).values
+    before = first.copy()
     network(paddle.to_tensor(images(1, 3, 32, 32, seed=2)))
-    np.testing.assert_array_equal(first.numpy(), before)
+    np.testing.assert_array_equal(first, before)
 
 
 @pytest.mark.parametrize("engine", [needs("openvino")])
@@ -80,7 +113,7 @@ def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processo
         return
     x = paddle.to_tensor(images(1, 3, 65, 96))
     with paddle.no_grad():
-        found, expected = open_engine(engine, "bf16", model).network(x).numpy(), model(x)[0].numpy()
+        found, expected = open_engine(engine, "bf16", model).network(x).values, model.scores(x)[0].numpy()
     assert 1e-4 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()  # really another precision
 
 

@@ -21,7 +21,10 @@ class Stub:
         self.settings = SimpleNamespace(protocol=protocol)
         self.seen = []
 
-    def predict_prepared(self, sample):
+    def compute(self, sample):
+        return sample
+
+    def mask(self, sample):
         self.seen.append(sample["image_path"])
         return sample["img"][0].astype(np.uint8) % (CLASSES - 1)
 
@@ -120,7 +123,7 @@ def test_an_image_without_label_is_an_error_that_names_it(data, tmp_path):
 
 def test_a_mask_of_another_size_than_the_label_is_an_error(data):
     stub = Stub()
-    stub.predict_prepared = lambda sample: np.zeros((2, 2), np.uint8)
+    stub.mask = lambda sample: np.zeros((2, 2), np.uint8)
     with pytest.raises(DataError, match=r"0_label\.png: the prediction's shape \(2, 2\) differs"):
         evaluate(stub, data[0], progress=False)
 

@@ -15,9 +15,17 @@ from paddleisa.files import WriteError
 PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
 
 
-def masks(image):
-    """The predictor's stand-in."""
-    return image[:, :, 0] % 4
+class Predictor:
+    """A stand-in: the mask is a function of the image."""
+
+    def __init__(self, mask=lambda image: image[:, :, 0] % 4):
+        self.mask = mask
+
+    def prepare(self, sample):
+        return sample
+
+    def compute(self, sample):
+        return sample["img"]
 
 
 def picture(path, size=(12, 9), seed=0):
@@ -32,7 +40,7 @@ def written(folder):
 
 
 def run(path, save_dir, **options):
-    return predict(masks, find_images(path, leave_out=save_dir), save_dir, PALETTE, progress=False, **options)
+    return predict(Predictor(), find_images(path, leave_out=save_dir), save_dir, PALETTE, progress=False, **options)
 
 
 def test_the_three_pictures_hold_the_mask_its_colours_and_both_over_the_image(tmp_path):
@@ -139,11 +147,11 @@ def test_images_of_any_kind_reach_the_predictor_as_rgb(tmp_path, mode):
     source.save(path)
     seen = []
 
-    def predictor(image):
+    def mask(image):
         seen.append(image)
         return np.zeros(image.shape[:2], np.uint8)
 
-    assert not predict(predictor, find_images(path), tmp_path / "out", PALETTE, progress=False).failed
+    assert not predict(Predictor(mask), find_images(path), tmp_path / "out", PALETTE, progress=False).failed
     assert (seen[0].shape, seen[0].dtype) == ((8, 9, 3), np.uint8)
 
 

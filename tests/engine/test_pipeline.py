@@ -1,11 +1,11 @@
-"""Reading ahead: the order, the look-ahead, errors, and threads."""
+"""Reading ahead and working behind: the order, how far, errors, and threads."""
 
 import threading
 import time
 
 import pytest
 
-from paddleisa.engine.prefetch import prefetched
+from paddleisa.engine.pipeline import Behind, prefetched
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -80,3 +80,64 @@ def test_a_consumer_that_stops_early_leaves_no_work_behind():
 
 def test_no_items_give_no_results():
     assert list(prefetched(str, [], 2)) == []
+
+
+def test_work_behind_is_done_in_order_in_another_thread_and_all_of_it_at_the_end():
+    done, threads = [], set()
+
+    def work(item, factor):
+        time.sleep(0.002)
+        threads.add(threading.current_thread())
+        done.append(item * factor)
+
+    with Behind(work) as behind:
+        for item in range(10):
+            behind(item, 3)
+    assert done == [3 * item for item in range(10)]
+    assert len(threads) == 1 and threading.main_thread() not in threads
+
+
+def test_the_caller_gets_at_most_two_calls_ahead_of_the_work():
+    started, gate = [], threading.Semaphore(0)
+
+    def work(item):
+        gate.acquire()
+        started.append(item)
+
+    with Behind(work) as behind:
+        behind(0)
+        behind(1)
+        third = threading.Thread(target=behind, args=(2,))
+        third.start()
+        third.join(0.05)
+        assert third.is_alive()  # waits for the first to be done
+        gate.release()
+        third.join(5)
+        assert not third.is_alive() and started == [0]
+        gate.release(2)
+    assert started == [0, 1, 2]
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_an_error_behind_reaches_the_caller_and_nothing_after_it_is_done(number):
+    done = []
+
+    def work(item):
+        if item == number:
+            raise ValueError(f"item {item}")
+        done.append(item)
+
+    with pytest.raises(ValueError, match=f"item {number}"), Behind(work) as behind:
+        for item in range(3):
+            behind(item)
+            time.sleep(0.01)
+    assert done == list(range(number))
+
+
+def test_an_error_of_the_callers_leaves_the_work_handed_over_before_done():
+    done = []
+    with pytest.raises(KeyError), Behind(done.append) as behind:
+        behind(1)
+        behind(2)
+        raise KeyError
+    assert done == [1, 2]
