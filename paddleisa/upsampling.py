@@ -1,7 +1,7 @@
 """Bilinear interpolation along one axis, as Paddle computes it, written as a matrix.
 
-Interpolation along an axis is linear: each new position is the weighted mean of two old ones. So it is a matrix with two
-entries in a row, and several steps in sequence are a product of matrices.
+Interpolation along an axis is linear: each new position is the weighted mean of two old ones. So it is a matrix with
+two entries in a row, and several steps in sequence are a product of matrices.
 """
 
 from __future__ import annotations

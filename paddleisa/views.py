@@ -1,7 +1,7 @@
 """Which inputs of the network the evaluation of one image needs.
 
-A *view* is one of them: the prepared image resized, perhaps through several sizes, then mirrored. Two ways of evaluating
-that need an equal view can take the logits of one forward pass. No tensors here, only sizes.
+A *view* is one of them: the prepared image resized, perhaps through several sizes, then mirrored. Two ways of
+evaluating that need an equal view can take the logits of one forward pass. No tensors here, only sizes.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleisa.errors import DataError, UsageError
 from paddleisa import inference
+from paddleisa.errors import DataError, UsageError
 from paddleisa.inference import TestSettings, predict_mask, run_passes
 from paddleisa.logit_map import Scores
 from paddleisa.upsampling import Upsampling

@@ -63,7 +63,7 @@ def write_checked(
     if output_op in (
         "softmax",
         "argmax",
-    ):  # class ids hide most mistakes: first see that the same network's logits are right
+    ):  # these hide most mistakes: first see that the logits are right
         with tempfile.TemporaryDirectory() as between:
             write_checked(model, format, Path(between), input_shape=input_shape)
     network = deploy_network(model, "paddle" if format == "paddle" else "onnx", output_op)

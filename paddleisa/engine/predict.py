@@ -124,41 +124,50 @@ def predict(
         targets = _targets(images, Path(save_dir))
     else:
         targets = [{"submission": file} for file in submission.targets([path for path, _ in images])]
-    result = Prediction()
     bar = tqdm(total=len(images), desc="predict", unit="image", disable=None if progress else True)
-    with bar:
-
-        def skip(path: Path, error: DataError) -> None:
-            result.failed[str(path)] = str(error)
-            bar.write(f"skipped: {error}")
-            bar.update()
-
-        def write(path: Path, files: dict[str, Path], image: np.ndarray, passes: Passes) -> None:
-            mask = predictor.mask(passes)
-            try:
-                if submission is None:
-                    write_label(files["ids"], mask)
-                    write_label(files["colour"], mask, palette=palette)
-                    write_image(files["overlay"], overlay(image, mask, palette))
-                else:
-                    submission.write(files["submission"], mask)
-            except DataError as error:
-                return skip(path, error)
-            result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
-            bar.update()
-
+    results = _Results(predictor, palette, submission, bar)
+    with bar, Behind(results.write) as behind:  # the pictures of one image while the network computes the next
         loaded = prefetched(_load, [path for path, _ in images], workers)
-        with Behind(write) as behind:  # the pictures of one image while the network computes the next
-            for (path, _), files, image in zip(images, targets, loaded, strict=True):
-                try:
-                    if isinstance(image, DataError):
-                        raise image
-                    passes = predictor.compute(predictor.prepare({"img": image}))
-                except DataError as error:
-                    skip(path, error)
-                else:
-                    behind(path, files, image, passes)
-    return result
+        for (path, _), files, image in zip(images, targets, loaded, strict=True):
+            try:
+                if isinstance(image, DataError):
+                    raise image
+                passes = predictor.compute(predictor.prepare({"img": image}))
+            except DataError as error:
+                results.skip(path, error)
+            else:
+                behind(path, files, image, passes)
+    return results.result
+
+
+class _Results:
+    """Writes the pictures and keeps account of them."""
+
+    def __init__(self, predictor: Predictor, palette: np.ndarray, submission: Submission | None, bar: tqdm):
+        self.result = Prediction()
+        self._predictor, self._palette, self._submission, self._bar = predictor, palette, submission, bar
+
+    def write(self, path: Path, files: dict[str, Path], image: np.ndarray, passes: Passes) -> None:
+        """The mask of one image, in every form that was asked for."""
+        mask = self._predictor.mask(passes)
+        try:
+            if self._submission is None:
+                write_label(files["ids"], mask)
+                write_label(files["colour"], mask, palette=self._palette)
+                write_image(files["overlay"], overlay(image, mask, self._palette))
+            else:
+                self._submission.write(files["submission"], mask)
+        except DataError as error:
+            self.skip(path, error)
+            return
+        self.result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
+        self._bar.update()
+
+    def skip(self, path: Path, error: DataError) -> None:
+        """One image that cannot be used, or its result not be written."""
+        self.result.failed[str(path)] = str(error)
+        self._bar.write(f"skipped: {error}")
+        self._bar.update()
 
 
 def _load(path: Path) -> np.ndarray | DataError:

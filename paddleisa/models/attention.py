@@ -14,16 +14,24 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from paddleisa.models.fused_attention import can_fuse, fused_attend
 from paddleisa.models.layers import ConvBNReLU
 
 
 def attend(query, key, value):
     """Scaled dot-product attention inside each group; every argument is (groups, channels, positions).
 
+    By Paddle's flash kernel on a GPU that has it, in half precision (``fused_attention``; unrun, there was no GPU);
+    elsewhere, and always in a static graph, by two products.
+
     Returns:
         (groups, value channels, positions): at each position the mean of the values, weighted by
         softmax(query . key / sqrt(query channels)).
     """
+    if can_fuse(query, key, value):
+        return fused_attend(query, key, value)
+    # Not scaled_dot_product_attention on CPUs: it is the same two products there, between copies in another layout.
+    # PENDING
     similarity = paddle.matmul(query * query.shape[1] ** -0.5, key, transpose_x=True)  # (G, L of query, L of key)
     return paddle.matmul(value, F.softmax(similarity, axis=-1), transpose_y=True)
 

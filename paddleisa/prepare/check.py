@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from paddleisa.config import Config
-from paddleisa.engine.prefetch import prefetched
+from paddleisa.engine.pipeline import prefetched
 from paddleisa.errors import ConfigError, DataError
 from paddleisa.prepare.cache import FactsCache
 from paddleisa.prepare.compare import find_duplicates, find_exchanged
