@@ -88,6 +88,12 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
         help="published: as the table of 2021 was measured; corrected: as the original computes since 2023; mmseg: as "
         "mmsegmentation; without it, the config's, else corrected",
     )
+    add_engine_arguments(parser)
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """--engine and --precision."""
+    group = parser.add_argument_group("what computes the network")
     group.add_argument(
         "--engine",
         default="paddle",

@@ -6,6 +6,8 @@ import argparse
 import shlex
 from pathlib import Path
 
+from paddleisa.cli.common import add_engine_arguments
+
 SUMMARY = "measure published scores again: single, flip and ms+flip, under both protocols"
 
 
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--catalogue", action="append", default=[], metavar="FILE", help="a further catalogue (YAML)")
     parser.add_argument("--model_path", metavar="FILE", help="weights instead of the published ones; for one NAME")
     parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
+    add_engine_arguments(parser)
     parser.add_argument("--num_workers", type=int, default=1, metavar="N", help="threads that read ahead (default 1)")
     parser.add_argument(
         "--save_dir", default="output/reproduce", metavar="DIR", help="reports and state (default %(default)s)"
@@ -47,7 +50,10 @@ def run(args: argparse.Namespace) -> int:
     if args.model_path and len(entries) != 1:
         _refuse(f"one file cannot be the weights of {len(entries)} models", "--model_path", "Name one model")
     load_paddle()
-    set_device(args.device)
+    device = set_device(args.device)
+    from paddleisa.deploy.engines import require_engine
+
+    require_engine(args.engine, args.precision, device)
     from paddleisa.zoo.ready import prepare
     from paddleisa.zoo.report import Report, text_table, write_report
     from paddleisa.zoo.reproduce import Options, Stopped, reproduce
@@ -55,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.model_path) if args.model_path else None
     jobs = prepare(entries, Request(args.opts, args.plugin, path, args.catalogue, args.offline))
     save_dir, stem = Path(args.save_dir), "report" if args.limit is None else "quick_look"
-    options = Options(save_dir, args.limit, max(args.num_workers, 0), args.fresh)
+    options = Options(save_dir, args.limit, max(args.num_workers, 0), args.fresh, True, args.engine, args.precision)
     print(f"{len(jobs)} models: " + ", ".join(f"{job.entry.name} ({len(job.dataset)} images)" for job in jobs))
     outcomes = []
     for job in jobs:
@@ -78,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 def command_line(args: argparse.Namespace) -> str:
     """The command with the options that were given, as it can be typed again."""
     words = ["paddleisa", "reproduce", *args.names]
-    for option in ("model_path", "device", "save_dir", "json", "limit"):
+    for option in ("model_path", "device", "engine", "precision", "save_dir", "json", "limit"):
         if (value := getattr(args, option)) is not None:
             words += [f"--{option}", str(value)]
     words += ["--num_workers", str(args.num_workers)]

@@ -92,6 +92,13 @@ def require_engine(engine: str, precision: str, device: str = "cpu") -> None:
         raise DeployError(f"engine {engine!r} cannot be used: {problem}", where="engine", fix=fix)
 
 
+def chosen_engine(engine: str, precision: str, device: str) -> str:
+    """The name of what `open_engine` will take for ``engine``, unless it then cannot convert the model."""
+    if engine != "auto":
+        return engine
+    return next(name for name, trouble in _candidates(precision, device) if trouble is None)
+
+
 def open_engine(engine: str, precision: str, model: nn.Layer) -> Engine:
     """``model``, with weights loaded and in evaluation mode, computed by ``engine`` on Paddle's current device.
 

@@ -66,13 +66,15 @@ class Outcome:
     Attributes:
         job: the row with its config, data and weights.
         tally: what was counted.
-        device: paddle's name of what computed it.
+        device: paddle's name of where it was computed.
+        engine: what computed it there, and in which precision.
         limited: whether only the first images were asked for, be they all that there are.
     """
 
     job: Job
     tally: Tally
     device: str
+    engine: str
     limited: bool = False
 
     @property
@@ -152,4 +154,5 @@ class Outcome:
             "seconds": tally.seconds,
             "seconds_per_image": tally.seconds / max(tally.images, 1),
             "device": self.device,
+            "engine": self.engine,
         }

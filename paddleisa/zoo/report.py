@@ -87,7 +87,7 @@ def facts(outcome: Outcome) -> list[tuple[str, str]]:
         *(("config, changed", change) for change in job.changes),
         ("data", f"{type(job.dataset).__name__} {job.dataset.mode}, {tally.images} of {outcome.of} images"),
         ("data, digest of names and sizes", job.data_digest),
-        ("device", outcome.device),
+        ("computed by", f"{outcome.engine} on {outcome.device}"),
         ("time", f"{tally.seconds:.0f} s, {tally.seconds / max(tally.images, 1):.2f} s per image for all ways"),
         ("published scores", job.entry.scores_origin),
     ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from paddleisa.deploy.engines import chosen_engine
 from paddleisa.engine.pipeline import Behind, prefetched
 from paddleisa.engine.stopping import StopRequest
 from paddleisa.errors import DataError, PaddleISAError, UsageError
@@ -48,6 +49,7 @@ class Options:
         workers: threads that read ahead.
         fresh: begin anew although an earlier run left its state.
         progress: show how far it is and how long it will take.
+        engine, precision: what computes the network, see :mod:`paddleisa.deploy.engines`.
     """
 
     save_dir: Path = Path("output/reproduce")
@@ -55,6 +57,8 @@ class Options:
     workers: int = 1
     fresh: bool = False
     progress: bool = True
+    engine: str = "paddle"
+    precision: str = "fp32"
 
 
 def reproduce(job: Job, options: Options) -> Outcome:
@@ -69,17 +73,19 @@ def reproduce(job: Job, options: Options) -> Outcome:
     count = len(job.dataset) if options.limit is None else min(options.limit, len(job.dataset))
     if count == 0:
         raise DataError("there is no image to evaluate", where=type(job.dataset).__name__)
-    key = measurement_key(job, options.limit, paddle.get_device())
+    device = paddle.get_device()
+    engine = f"{chosen_engine(options.engine, options.precision, device)} {options.precision}"
+    key = measurement_key(job, options.limit, device, engine)
     path = options.save_dir / job.entry.name / f"state-{key_digest(key)}.npz"
     with _alone(path):
         tally = _begin(job, path, key, options)
         if tally.images < count:
             tally.save(path, key)  # a folder that cannot be written is known now, not after the first hours
             _measure(job, tally, count, options, lambda: tally.save(path, key))
-    return Outcome(job, tally, paddle.get_device(), limited=options.limit is not None)
+    return Outcome(job, tally, device, engine, limited=options.limit is not None)
 
 
-def measurement_key(job: Job, limit: int | None, device: str) -> dict[str, object]:
+def measurement_key(job: Job, limit: int | None, device: str, engine: str) -> dict[str, object]:
     """All that the numbers depend on. A state is continued only under an equal key."""
     import paddle
 
@@ -91,6 +97,7 @@ def measurement_key(job: Job, limit: int | None, device: str) -> dict[str, objec
         "limit": limit,
         "paddle": paddle.__version__,
         "device": device.partition(":")[0],
+        "engine": engine,
     }
 
 
@@ -121,7 +128,7 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
     """Add the images from ``tally.images`` to ``count``; ``save()`` is called now and then, and at the end."""
     from paddleisa.predictor import Predictor
 
-    predictor = Predictor(load_model(job), job.config)
+    predictor = Predictor(load_model(job), job.config, engine=options.engine, precision=options.precision)
     ways = [way.settings for way in job.ways]
     before, start, saved = tally.seconds, time.perf_counter(), time.perf_counter()
     samples = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)

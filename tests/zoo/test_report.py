@@ -63,7 +63,7 @@ def outcome():
     config = Config.from_dict({"model": {"type": "ISANet"}}, "tiny")
     changes = ["iters: 1 -> 2 (--opts iters=2)"]
     job = Job(entry, config, WAYS, changes, data, "d" * 64, "w.pdparams", "a" * 64, "the published file")
-    return Outcome(job, tally, "cpu")
+    return Outcome(job, tally, "cpu", "paddle fp32")
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_html_shows_label_and_prediction_of_the_best_and_worst_images(page):
 
 
 def test_a_part_of_the_data_is_called_a_quick_look_everywhere(outcome, tmp_path):
-    part = Outcome(outcome.job, outcome.tally, "cpu", limited=True)
+    part = Outcome(outcome.job, outcome.tally, "cpu", "paddle fp32", limited=True)
     report = Report([part], "paddleisa reproduce --limit 8")
     assert report.reproduced is False
     for path in write_report(report, tmp_path, "quick_look"):
@@ -239,7 +239,9 @@ def test_a_part_of_the_data_is_called_a_quick_look_everywhere(outcome, tmp_path)
 def test_a_class_that_mmsegmentation_leaves_out_is_null_in_json_and_absent_in_words(outcome, tmp_path):
     ways = [Way("single", TestSettings(protocol="mmseg"), None)] * 2
     job = Job(**{**vars(outcome.job), "ways": ways})
-    json_file, markdown, _ = write_report(Report([Outcome(job, outcome.tally, "cpu")], ""), tmp_path, "r")
+    json_file, markdown, _ = write_report(
+        Report([Outcome(job, outcome.tally, "cpu", "paddle fp32")], ""), tmp_path, "r"
+    )
     assert json.loads(json_file.read_text())["models"][0]["scores"][0]["class_iou"][3] is None
     assert "| never | absent |" in markdown.read_text()
 

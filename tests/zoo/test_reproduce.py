@@ -14,6 +14,8 @@ import pytest
 from lab_row import IMAGES, reproduce
 
 from paddleisa.cli.main import main
+from paddleisa.deploy.engines import PACKAGES
+from paddleisa.deploy.packages import problem_with
 from paddleisa.errors import CheckpointError, UsageError
 
 
@@ -295,3 +297,19 @@ def test_the_command_reaches_it_and_its_mistakes_exit_with_2(lab, capsys):
     assert "Did you mean 'small'?" in capsys.readouterr().err
     assert main(["reproduce", "--limit", "0", *map(str, lab())]) == 2
     assert "--limit" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(problem_with(PACKAGES["onnxruntime"]) is not None, reason="ONNX Runtime is not usable here")
+def test_another_engine_gives_the_same_scores_and_stands_in_the_results(lab, separate):
+    assert reproduce(*lab(), "--engine", "onnxruntime") == 0
+    row = results()["models"][0]
+    assert (row["engine"], row["device"]) == ("onnxruntime fp32", "cpu")
+    for key, matrix in separate.items():
+        found = np.array(by_way(row)[key]["confusion_matrix"])
+        assert np.abs(found - matrix).sum() <= 0.002 * matrix.sum()  # rounding decides near ties
+
+
+def test_what_one_engine_measured_is_not_continued_by_another(lab, capsys):
+    reproduce(*lab(), "--limit", "1")
+    reproduce(*lab(), "--limit", "1", "--engine", "paddle_inference")
+    assert "not continued, measured with other engine" in capsys.readouterr().out
