@@ -1,0 +1,115 @@
+"""Every engine and precision against dygraph: the share of equal pixels, and what it does to the mIoU.
+
+On the reference images of tests/reference (the two published configs of ResNet50, with the weights that the original's
+vectors were made with), and on CamVid's validation frames with the weights in pretrained/. Prints the table that stands
+in docs/performance.md; tests/deploy/test_engine_table.py holds the first column true.
+
+    python benchmarks/engines.py [--frames 101] [--camvid isanet_resnet18_os16_camvid_256x256_2k] [--weights FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import paddleisa
+from paddleisa.build import build_dataset
+from paddleisa.deploy.engines import PRECISIONS_OF, require_engine
+from paddleisa.errors import PaddleISAError
+from paddleisa.metrics import ConfusionMatrix
+from paddleisa.zoo.find import local_weights
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests/reference"))
+REFERENCE = {
+    "isanet_resnet50_os8_cityscapes_769x769_80k": ((129, 193), (97, 97)),
+    "isanet_resnet50_os8_voc12aug_512x512_40k": ((129, 193), (97, 97)),
+}
+
+
+def reference_share(engine: str, precision: str) -> float:
+    """Share of equal pixels over the reference images, all configs together."""
+    import paddle
+    import reference
+
+    equal = pixels = 0
+    for name, sizes in REFERENCE.items():
+        config = paddleisa.load_config(name, opts=["val_dataset.transforms=[{type: Normalize}]"])
+        model = paddleisa.build_model(config)
+        state = {key: reference.weight(key, value.shape) for key, value in model.state_dict().items()}
+        model.set_state_dict({key: paddle.to_tensor(value) for key, value in state.items()})
+        images = [_uint8(reference.image(h * 1000 + w, (1, 3, h, w))) for h, w in sizes]
+        options = {"calibration": images} if precision == "int8" else {}
+        expected = paddleisa.Predictor(model, config)
+        found = paddleisa.Predictor(model, config, engine=engine, precision=precision, **options)
+        for image in images:
+            same = found(image) == expected(image)
+            equal, pixels = equal + same.sum(), pixels + same.size
+    return equal / pixels
+
+
+def _uint8(x: np.ndarray) -> np.ndarray:
+    """(1, 3, h, w) of about -1..1 -> (h, w, 3) of 0..255."""
+    return np.clip((x[0].transpose(1, 2, 0) / 2 + 0.5) * 255, 0, 255).astype(np.uint8)
+
+
+def camvid(name: str, weights: Path | None, combinations: list[tuple[str, str]], frames: int) -> dict:
+    """(share of equal pixels, mIoU difference in points) of each combination; dygraph's mIoU under ``None``."""
+    config = paddleisa.load_config(name)
+    dataset = build_dataset(config, "val")
+    model = paddleisa.build_model(config)
+    paddleisa.load_weights(model, weights or local_weights(name))
+    count = min(frames, len(dataset))
+
+    def masks(**options) -> list[np.ndarray]:
+        predictor = paddleisa.Predictor(model, config, **options)
+        return [predictor.predict_prepared(dataset[i]) for i in range(count)]
+
+    def miou(found: list[np.ndarray]) -> float:
+        matrix = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
+        for i, mask in enumerate(found):
+            matrix.add(mask, dataset[i]["label"])
+        return 100 * matrix.scores().miou
+
+    expected = masks()
+    base = miou(expected)
+    results: dict = {None: base}
+    for engine, precision in combinations:
+        found = masks(engine=engine, precision=precision)
+        equal = np.mean([(a == b).mean() for a, b in zip(found, expected, strict=True)])
+        results[engine, precision] = (equal, miou(found) - base)
+    return results
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=101)
+    parser.add_argument("--camvid", default="isanet_resnet18_os16_camvid_256x256_2k")
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--no_reference", action="store_true")
+    args = parser.parse_args()
+    combinations = []
+    for engine, precisions in PRECISIONS_OF.items():
+        for precision in precisions:
+            try:
+                require_engine(engine, precision)
+            except PaddleISAError as error:
+                print(f"{engine} {precision}: {error}")
+            else:
+                combinations.append((engine, precision))
+    combinations.remove(("paddle", "fp32"))
+    on_camvid = camvid(args.camvid, args.weights, combinations, args.frames)
+    print(f"{args.camvid}, {args.frames} frames: mIoU of dygraph {on_camvid[None]:.2f}")
+    print("| engine | precision | reference vectors, equal pixels | CamVid, equal pixels | CamVid, mIoU difference |")
+    print("|---|---|---|---|---|")
+    for engine, precision in combinations:
+        equal, difference = on_camvid[engine, precision]
+        share = "" if args.no_reference else f"{100 * reference_share(engine, precision):.3f} %"
+        print(f"| {engine} | {precision} | {share} | {100 * equal:.3f} % | {difference:+.3f} |")
+
+
+if __name__ == "__main__":
+    main()

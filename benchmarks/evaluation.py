@@ -1,0 +1,160 @@
+"""From the image file to the score: our evaluation in every engine against dygraph as Paddle installs it.
+
+Two cases: ``frame``, a Cityscapes frame of 2048x1024 pixels at a single scale, and ``voc``, an image of 500x375 pixels
+with three scales and flip. ISANet-ResNet50 with random weights, on files that are generated. Each side runs in its own
+process, in turn, and `val`'s own loop: decoding, transforms, network, mask and confusion matrix. "defaults" is our
+dygraph with the environment that Paddle comes with (one thread), "paddle" with the one that paddleisa sets. Prints
+seconds an image, the network's part alone, the peak memory of the process, and how many times faster than "defaults".
+
+    python benchmarks/evaluation.py frame [--sides defaults paddle openvino] [--images 2] [--rounds 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TUNED = ("OMP_NUM_THREADS", "FLAGS_paddle_num_threads", "MKL_DEBUG_CPU_TYPE")
+CASES = {
+    "frame": ("isanet_resnet50_os8_cityscapes_769x769_80k", (1024, 2048), {}),
+    "voc": (
+        "isanet_resnet50_os8_voc12aug_512x512_40k",
+        (375, 500),
+        {"scales": (0.75, 1.0, 1.25), "flip_horizontal": True, "protocol": "published"},
+    ),
+}
+# name: engine, precision
+SIDES = {
+    "defaults": ("paddle", "fp32"),
+    "paddle": ("paddle", "fp32"),
+    "paddle_inference": ("paddle_inference", "fp32"),
+    "onnxruntime": ("onnxruntime", "fp32"),
+    "openvino": ("openvino", "fp32"),
+    "openvino-bf16": ("openvino", "bf16"),
+    "openvino-int8": ("openvino", "int8"),
+}
+
+
+def write_images(folder: Path, size: tuple[int, int], count: int) -> None:
+    """Smooth random images and labels, which compress about as photographs do."""
+    import cv2
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        small = rng.integers(0, 256, (size[0] // 8, size[1] // 8, 3), np.uint8)
+        image = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
+        image = cv2.add(image, rng.integers(0, 12, image.shape, np.uint8))
+        label = cv2.resize(rng.integers(0, 19, (size[0] // 64, size[1] // 64), np.uint8), size[::-1], interpolation=0)
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+        cv2.imwrite(str(folder / f"{number}_label.png"), label)
+    (folder / "val.txt").write_text("".join(f"{n}.png {n}_label.png\n" for n in range(count)))
+
+
+def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
+    """Evaluate the images in this process."""
+    if side == "defaults":
+        import paddle  # first, so that paddleisa leaves the environment alone
+    import paddleisa
+    from paddleisa.environment import load_paddle
+
+    load_paddle()
+    import paddle
+
+    from paddleisa.build import build_val_transforms
+    from paddleisa.datasets import Dataset
+    from paddleisa.engine.evaluate import evaluate
+
+    config_name, size, settings = CASES[case]
+    engine, precision = SIDES[side]
+    config = paddleisa.load_config(config_name)
+    paddle.seed(0)
+    model = paddleisa.build_model(config)
+    extra = {}
+    if precision == "int8":
+        import cv2
+
+        extra["calibration"] = [cv2.imread(str(file)) for file in sorted(folder.glob("?.png"))]
+    opened = time.perf_counter()
+    predictor = paddleisa.Predictor(model, config, engine=engine, precision=precision, **settings, **extra)
+    del model
+    opened = time.perf_counter() - opened
+    data = Dataset(build_val_transforms(config), str(folder), 21, "val", val_path=str(folder / "val.txt"))
+    if side != "defaults":
+        evaluate(
+            predictor, data, limit=1, progress=False
+        )  # the first image is slower; its share is small in "defaults"
+    result = evaluate(predictor, data, limit=images, progress=False)
+    seconds = []
+    x = paddle.to_tensor(data[0]["img"]).unsqueeze(0)
+    with paddle.no_grad():
+        for _ in range(1 if side == "defaults" else 3):
+            start = time.perf_counter()
+            predictor.engine.network(x)
+            seconds.append(time.perf_counter() - start)
+    return {
+        "image": result.seconds / images,
+        "network": statistics.median(seconds),
+        "opened": opened,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def run(side: str, case: str, folder: Path, images: int) -> dict[str, float] | None:
+    """The worker in a process of its own; None where it cannot run."""
+    env = {key: value for key, value in os.environ.items() if key not in TUNED}
+    command = [sys.executable, __file__, case, "--worker", side, "--folder", str(folder), "--images", str(images)]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    if done.returncode:
+        print(f"{side} did not run: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """All sides in turn, or one of them as the worker."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--images", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--worker", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker:
+        print(json.dumps(worker(args.worker, args.case, args.folder, args.images)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_images(Path(folder), CASES[args.case][1], args.images)
+        for side in args.sides:
+            if side not in ("defaults", "paddle"):
+                run(side, args.case, Path(folder), 1)  # converts the model, if need be
+        found: dict[str, list[dict]] = {side: [] for side in args.sides}
+        for _ in range(args.rounds):
+            for side, results in found.items():
+                # The slow side is not made slower by repeating it.
+                if result := run(side, args.case, Path(folder), 1 if side == "defaults" else args.images):
+                    results.append(result)
+    print(f"{args.case}: median of {args.rounds} runs")
+    print(f"{'side':18} {'s/image':>8} {'network':>8} {'open s':>7} {'peak MB':>8} {'faster':>7}")
+    base = None
+    for side, results in found.items():
+        if not results:
+            continue
+        image, network, opened, peak = (
+            statistics.median(r[key] for r in results) for key in ("image", "network", "opened", "peak_mb")
+        )
+        base = base or image
+        print(f"{side:18} {image:8.2f} {network:8.2f} {opened:7.1f} {peak:8.0f} {base / image:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
