@@ -4,15 +4,16 @@
 engine                  what it is                                                            precisions
 ======================  ====================================================================  =================
 ``paddle``              the model itself, in dygraph                                          fp32; bf16 on GPU
-``paddle_inference``    Paddle Inference, on CPU with oneDNN                                  fp32
+``paddle_inference``    Paddle Inference, on CPU with oneDNN, on GPU with TensorRT if Paddle  fp32; bf16 on GPU
+                        was built with it
 ``onnxruntime``         ONNX Runtime on CPU                                                   fp32
 ``openvino``            OpenVINO on CPU                                                       fp32, bf16
 ``auto``                the fastest installed: on CPU openvino, onnxruntime, paddle in this   what that one has
                         order (docs/performance.md), on GPU paddle
 ======================  ====================================================================  =================
 
-All but ``paddle`` convert the model at first use; see ``cache.py`` for where that is kept. Nothing here imports paddle
-before a model is opened.
+All but ``paddle`` convert the model at first use; see ``cache.py`` for where that is kept. What is for GPUs has never
+been run: none was there. Nothing here imports paddle before a model is opened.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 PRECISIONS_OF = {
     "paddle": ("fp32", "bf16"),
-    "paddle_inference": ("fp32",),
+    "paddle_inference": ("fp32", "bf16"),
     "onnxruntime": ("fp32",),
     "openvino": ("fp32", "bf16"),
 }
@@ -142,7 +143,7 @@ def _candidates(precision: str, device: str) -> list[tuple[str, str | None]]:
 
 def _trouble(engine: str, precision: str, device: str) -> tuple[str, str] | None:
     """(what keeps ``engine`` from being used, what to do), or None."""
-    if engine == "paddle" and precision == "bf16" and not device.startswith("gpu"):
+    if engine.startswith("paddle") and precision == "bf16" and not device.startswith("gpu"):
         return "Paddle computes bf16 on GPUs only", "Take --engine openvino, or --precision fp32"
     if trouble := packages.problem_with(PACKAGES[engine]):
         return trouble[0], f"Run {trouble[1]}"
@@ -158,8 +159,8 @@ def _network(engine: str, precision: str, model: nn.Layer) -> Network:
     from paddleisa.upsampling import HALF_PIXEL
 
     format = _FORMAT[engine]
-    files, onednn = _converted(model, format)
-    run, how = open_file(format, files, onednn=onednn, precision=precision), upsampling_of(model) or HALF_PIXEL
+    files, facts = _converted(model, format)
+    run, how = open_file(format, files, **facts, precision=precision), upsampling_of(model) or HALF_PIXEL
     return lambda x: Scores(run(x.numpy()), how)
 
 
@@ -180,9 +181,11 @@ def _dygraph(model: nn.Layer, precision: str) -> Network:
     return network
 
 
-def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
-    """(files, whether oneDNN may compute them) of ``model`` from the cache, converted and checked if need be."""
+def _converted(model: nn.Layer, format: str) -> tuple[list[Path], dict[str, bool]]:
+    """(files, what may compute them) of ``model`` from the cache, converted and checked if need be."""
     import json
+
+    import paddle
 
     from paddleisa import __version__
     from paddleisa.deploy.cache import cached
@@ -195,6 +198,7 @@ def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
         "structure": structure_digest(model),
         "format": format,
         "code": code_digest(Path(__file__).parent),
+        "device": paddle.get_device().partition(":")[0],
         "versions": {
             "paddleisa": __version__,
             "paddle": packages.paddle_version(),
@@ -204,9 +208,10 @@ def _converted(model: nn.Layer, format: str) -> tuple[list[Path], bool]:
 
     def build(folder: Path) -> None:
         written = write_checked(model, format, folder, output_op=SCORES if upsampling_of(model) else "none")
-        facts = {"files": [file.name for file in written.files], "onednn": written.onednn}
+        accelerators = {"onednn": written.onednn, "tensorrt": written.tensorrt}
+        facts = {"files": [file.name for file in written.files], "accelerators": accelerators}
         (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
 
     folder, _ = cached(parts, build)
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    return [folder / name for name in facts["files"]], facts["onednn"]
+    return [folder / name for name in facts["files"]], facts["accelerators"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import paddle
 from paddle import nn
 
 from paddleisa.deploy import onnx_export, openvino_export
@@ -16,7 +18,7 @@ from paddleisa.deploy.onnx_export import write_onnx
 from paddleisa.deploy.openvino_export import write_openvino
 from paddleisa.deploy.packages import require
 from paddleisa.deploy.paddle_export import last_line, write_paddle
-from paddleisa.deploy.runners import OnnxRunner, OpenVinoRunner, PaddleRunner
+from paddleisa.deploy.runners import OnnxRunner, OpenVinoRunner, PaddleRunner, tensorrt_is_possible
 from paddleisa.errors import DeployError, PaddleISAError
 
 FORMATS = ("paddle", "onnx", "openvino")
@@ -31,6 +33,7 @@ class Written:
     files: list[Path]
     differences: list[Difference]
     onednn: bool  # whether Paddle Inference may compute it with oneDNN
+    tensorrt: bool = False  # whether it was found right with TensorRT
 
 
 def require_format(format: str) -> None:
@@ -70,22 +73,28 @@ def write_checked(
     onednn = format == "paddle" and _onednn_is_safe(network)
     files = _write(network, format, folder, input_shape)
     shapes = shapes_to_compare(input_shape, unpadded_size(model))
-    try:
-        exported = open_file(format, files, onednn=onednn)
-        differences = compare(_function(model, output_op), exported, output_op, shapes, files[0].name)
-    except PaddleISAError:
-        raise
-    except Exception as error:  # each engine has its own classes of errors
-        raise DeployError(f"the exported network does not run: {last_line(error)}", where=files[0].name) from error
-    return Written(format, files, differences, onednn)
+
+    def check(tensorrt: bool) -> list[Difference]:
+        try:
+            exported = open_file(format, files, onednn=onednn, tensorrt=tensorrt)
+            return compare(_function(model, output_op), exported, output_op, shapes, files[0].name)
+        except PaddleISAError:
+            raise
+        except Exception as error:  # each engine has its own classes of errors
+            raise DeployError(f"the exported network does not run: {last_line(error)}", where=files[0].name) from error
+
+    if format == "paddle" and tensorrt_is_possible(files, paddle.get_device()):
+        with suppress(DeployError):  # then without it
+            return Written(format, files, check(True), onednn, tensorrt=True)
+    return Written(format, files, check(False), onednn)
 
 
-def open_file(format: str, files: Sequence[Path], *, onednn: bool = True, precision: str = "fp32") -> Run:
+def open_file(
+    format: str, files: Sequence[Path], *, onednn: bool = True, tensorrt: bool = False, precision: str = "fp32"
+) -> Run:
     """A function from (N, 3, H, W) to the output of a file that ``write_checked`` wrote, on the current device."""
-    import paddle
-
     if format == "paddle":
-        return PaddleRunner(list(files), paddle.get_device(), onednn)
+        return PaddleRunner(list(files), paddle.get_device(), onednn, tensorrt, precision)
     return OnnxRunner(files[0]) if format == "onnx" else OpenVinoRunner(files[0], precision)
 
 
@@ -102,8 +111,6 @@ def _write(network: DeployNetwork, format: str, folder: Path, input_shape: Seque
 
 def _function(model: nn.Layer, output_op: str) -> Run:
     """The model's logits, or its scores, as dygraph computes them, from numpy to numpy."""
-    import paddle
-
     forward = model.scores if output_op == SCORES else model
 
     def run(images):

@@ -22,15 +22,29 @@ class PaddleRunner:
         device: ``cpu`` or ``gpu:N``.
         onednn: compute on CPU with oneDNN, which is 2.5 times faster than without; for the static form ``paddle``
             only, see ``static_form.py``.
+        tensorrt: let TensorRT compute what it can on a GPU; where `tensorrt_is_possible`. Never run: no GPU was there.
+        precision: ``fp32``; on a GPU also ``bf16``. Never run either.
     """
 
-    def __init__(self, files: list[Path], device: str = "cpu", onednn: bool = True):
+    def __init__(
+        self,
+        files: list[Path],
+        device: str = "cpu",
+        onednn: bool = True,
+        tensorrt: bool = False,
+        precision: str = "fp32",
+    ):
         from paddle import inference
 
         config = inference.Config(*map(str, files))
         config.disable_glog_info()
         if device.startswith("gpu"):
-            config.enable_use_gpu(256, int(device.partition(":")[2] or 0))
+            kind = inference.PrecisionType.Bfloat16 if precision == "bf16" else inference.PrecisionType.Float32
+            config.enable_use_gpu(256, int(device.partition(":")[2] or 0), kind)
+            if tensorrt:
+                # The ranges of sizes are learned from the images that come.
+                config.enable_tensorrt_engine(workspace_size=1 << 30, precision_mode=kind, use_calib_mode=False)
+                config.enable_tuned_tensorrt_dynamic_shape()
         else:
             config.disable_gpu()
             config.set_cpu_math_library_num_threads(threads())
@@ -50,6 +64,14 @@ class PaddleRunner:
         self._input.copy_from_cpu(np.ascontiguousarray(images))
         self._predictor.run()
         return self._output.copy_to_cpu()
+
+
+def tensorrt_is_possible(files: list[Path], device: str) -> bool:
+    """Whether this Paddle was built with TensorRT and can use it for such files: those of Paddle 2.6."""
+    from paddle import inference
+
+    built = any(inference.get_trt_compile_version())
+    return device.startswith("gpu") and built and files[0].suffix == ".pdmodel"
 
 
 class OnnxRunner:

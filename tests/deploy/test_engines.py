@@ -216,8 +216,9 @@ def test_a_converter_for_another_paddle_is_named_with_the_pip_command(
     ("engine", "precision", "kind", "message"),
     [
         ("openvno", "fp32", UsageError, "Did you mean 'openvino'"),
-        ("onnxruntime", "bf16", UsageError, "'onnxruntime' has no precision 'bf16'.*another engine: paddle, openvino"),
-        ("paddle_inference", "bf16", UsageError, "has no precision 'bf16'"),
+        ("onnxruntime", "bf16", UsageError, "'onnxruntime' has no precision 'bf16'.*another engine: paddle, "),
+        ("paddle_inference", "bf16", DeployError, "bf16 on GPUs only. Take --engine openvino"),
+        ("paddle_inference", "fp16", UsageError, "has no precision 'fp16'"),
         ("auto", "int8", UsageError, "no precision 'int8'. Choose one of: bf16, fp32"),
         ("paddle", "bf16", DeployError, "bf16 on GPUs only. Take --engine openvino"),
     ],

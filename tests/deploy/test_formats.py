@@ -1,6 +1,8 @@
 """Exported files, run by their own runtimes on sizes that the export itself did not try."""
 
 import dataclasses
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import paddle
@@ -8,7 +10,7 @@ import pytest
 from deploy_models import CONVERTED, FORMAT_OF, images, logits_of, needs, small_model
 
 import paddleisa
-from paddleisa.deploy import formats
+from paddleisa.deploy import formats, runners
 from paddleisa.deploy.formats import open_file, write_checked
 from paddleisa.errors import DeployError
 
@@ -132,3 +134,58 @@ def test_a_plug_ins_own_layers_are_not_computed_with_onednn(tmp_path):
         open_file("paddle", written.files, onednn=False)(x), logits_of(model, x), rtol=0, atol=1e-5
     )
     assert dataclasses.asdict(written)["format"] == "paddle"
+
+
+class Settings:
+    """Keeps what a runner sets, in the order of the calls; stands for Paddle's own where there is no GPU."""
+
+    def __init__(self, *files):
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda *args, **options: self.calls.append((name, *args, options))
+
+
+@pytest.mark.parametrize("tensorrt", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_on_a_gpu_device_precision_and_tensorrt_are_what_was_asked_for(tensorrt, precision, monkeypatch, tmp_path):
+    from paddle import inference
+
+    made = []
+    monkeypatch.setattr(inference, "Config", lambda *files: made.append(Settings()) or made[-1])
+    monkeypatch.setattr(inference, "create_predictor", lambda config: MagicMock())
+    runners.PaddleRunner([tmp_path / "model.pdmodel"] * 2, "gpu:1", tensorrt=tensorrt, precision=precision)
+    calls = {name: rest for name, *rest in made[0].calls}
+    kind = {"fp32": inference.PrecisionType.Float32, "bf16": inference.PrecisionType.Bfloat16}[precision]
+    assert calls["enable_use_gpu"] == [256, 1, kind, {}]
+    assert ("enable_tensorrt_engine" in calls) == ("enable_tuned_tensorrt_dynamic_shape" in calls) == tensorrt
+    assert "enable_mkldnn" not in calls
+
+
+@pytest.mark.parametrize(
+    ("device", "file", "version", "possible"),
+    [
+        ("gpu:0", "model.pdmodel", (8, 6, 1), True),
+        ("gpu:0", "model.pdmodel", (0, 0, 0), False),
+        ("gpu:0", "model.json", (8, 6, 1), False),
+        ("cpu", "model.pdmodel", (8, 6, 1), False),
+    ],
+)
+def test_tensorrt_needs_a_gpu_its_library_and_files_of_paddle_2(device, file, version, possible, monkeypatch):
+    from paddle import inference
+
+    monkeypatch.setattr(inference, "get_trt_compile_version", lambda: version)
+    assert runners.tensorrt_is_possible([Path(file)], device) is possible
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_file_that_tensorrt_computes_wrongly_is_kept_without_it(right, model, tmp_path, monkeypatch):
+    real = formats.open_file
+    monkeypatch.setattr(formats, "tensorrt_is_possible", lambda files, device: True)
+
+    def opened(format, files, *, tensorrt, **options):
+        run = real(format, files, **options)
+        return (lambda images: run(images) + 1) if tensorrt and not right else run
+
+    monkeypatch.setattr(formats, "open_file", opened)
+    assert write_checked(model, "paddle", tmp_path).tensorrt is right
