@@ -65,7 +65,9 @@ def bench_isa(sizes: list[Size], settings: Settings) -> Report:
     tables = [_counted(sizes, settings)]
     for way, title in PASSES.items():
         rows = [_row(size, {kind: outcomes[size, kind, way] for kind in BLOCKS}) for size in sizes]
-        tables.append(Table(f"{title}: median time, peak memory above what the process held before", _COLUMNS, rows))
+        tables.append(
+            Table(f"{title}: median time; peak memory of one run, beyond what was held before", _COLUMNS, rows)
+        )
     notes = [_parameters(settings)]
     notes += [f"{name}: {outcomes[case].problem}" for case, name in zip(cases, names, strict=True)
               if outcomes[case].problem]  # fmt: skip
@@ -107,8 +109,9 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     small = x[:, :, :8, :8].detach()
     small.stop_gradient = not training
     run(small)  # what the libraries allocate once, at their first call, is not the block's
-    with memory.PeakMemory() as peak:
-        seconds = measure(lambda: run(x), settings.repeats)
+    with memory.PeakMemory() as peak:  # of one run; after several the allocator's gaps count, which vary
+        run(x)
+    seconds = measure(lambda: run(x), settings.repeats, warmup=0)
     return {"seconds": seconds, "bytes": peak.growth}
 
 
