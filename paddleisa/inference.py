@@ -109,6 +109,16 @@ class TestSettings:
         found = views(size, self.scales, self.flips, cascaded=cascaded, rounding=rounding)
         return [replace(view, window=self._window(view.sizes[-1] if view.sizes else size)) for view in found]
 
+    def note(self, size: Size) -> str | None:
+        """What a user should know of how an image of ``size`` (height, width) is computed; None if there is nothing."""
+        if self.crop_size is not None or all(view.window is None for view in self.views(size)):
+            return None
+        width, height = LARGE_WINDOW
+        return (
+            f"{size[1]}x{size[0]} pixels are computed in windows of {width}x{height}, because whole they need more "
+            "memory than there may be; --is_slide sets other windows"
+        )
+
     def _window(self, size: Size) -> tuple[Size, Size] | None:
         if self.crop_size is not None:
             return self.crop_size, self.stride

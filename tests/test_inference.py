@@ -112,8 +112,10 @@ def test_images_that_are_too_large_go_through_the_network_in_windows(monkeypatch
     x = paddle.rand([1, 3, 41, 60])
     mask = predict_mask(network, x, [], TestSettings())
     assert set(seen[1:]) == {(24, 32)}
-    slid = predict_mask(network, x, [], TestSettings(crop_size=(32, 24), stride=(24, 18)))
-    np.testing.assert_array_equal(mask, slid)
+    window = TestSettings(crop_size=(32, 24), stride=(24, 18))
+    np.testing.assert_array_equal(mask, predict_mask(network, x, [], window))
+    assert "60x41 pixels are computed in windows of 32x24" in TestSettings().note((41, 60))
+    assert TestSettings().note((40, 60)) is None and window.note((41, 60)) is None
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

@@ -109,6 +109,8 @@ def evaluate(
                     where=sample["image_path"],
                     fix="Use `paddleisa predict` for images without labels",
                 )
+            if note := predictor.settings.note(sample["img"].shape[1:]):
+                tqdm.write(f"{sample['image_path']}: {note}")
             behind(sample, predictor.compute(sample))
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start

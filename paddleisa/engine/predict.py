@@ -132,7 +132,10 @@ def predict(
             try:
                 if isinstance(image, DataError):
                     raise image
-                passes = predictor.compute(predictor.prepare({"img": image}))
+                sample = predictor.prepare({"img": image})
+                if note := predictor.settings.note(sample["img"].shape[1:]):
+                    bar.write(f"{path}: {note}")
+                passes = predictor.compute(sample)
             except DataError as error:
                 results.skip(path, error)
             else:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,8 +19,8 @@ PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uin
 class Predictor:
     """A stand-in: the mask is a function of the image."""
 
-    def __init__(self, mask=lambda image: image[:, :, 0] % 4):
-        self.mask = mask
+    def __init__(self, mask=lambda image: image[:, :, 0] % 4, note=None):
+        self.mask, self.settings = mask, SimpleNamespace(note=lambda size: note)
 
     def prepare(self, sample):
         return sample
@@ -210,3 +211,9 @@ def test_an_exif_orientation_is_applied_and_the_mask_has_the_upright_size(tmp_pa
     image.save(tmp_path / "a.jpg", exif=exif)
     files = run(tmp_path / "a.jpg", tmp_path / "out").written[0]
     assert cv2.imread(files["ids"], cv2.IMREAD_UNCHANGED).shape == (12, 8)
+
+
+def test_how_a_large_image_is_computed_is_said_with_its_name(tmp_path, capsys):
+    picture(tmp_path / "in/large.png")
+    predict(Predictor(note="in windows"), find_images(tmp_path / "in"), tmp_path / "out", PALETTE, progress=False)
+    assert "large.png: in windows" in capsys.readouterr().out
