@@ -31,7 +31,7 @@ def attend(query, key, value):
     if can_fuse(query, key, value):
         return fused_attend(query, key, value)
     # Not scaled_dot_product_attention on CPUs, where it is the same products between copies in another layout: 1.4 to
-    # 11 times slower, with 1.4 to 3.6 times the peak memory (benchmarks/attention.py, one thread, 3.3.1 and 2.6.2).
+    # 11 times slower, with 1.7 to 3.6 times the peak memory (benchmarks/attention.py, one thread, 3.3.1 and 2.6.2).
     # Softmax in place saves training nothing beyond the noise. Scaling the similarity instead of the query saves two
     # ISA layers 3 to 6 % of their peak, but float16 could overflow before the scale.
     similarity = paddle.matmul(query * query.shape[1] ** -0.5, key, transpose_x=True)  # (G, L of query, L of key)
