@@ -23,6 +23,9 @@ import paddle.nn.functional as F
 
 OLDEST_CUDA = (11, 4)
 MOST_CHANNELS, MOST_CHANNELS_OF_ANY_BACKWARD = 256, 192
+# The kernel saves reading and writing about 12 * positions ** 2 numbers a group, and its layout costs about 3600 a position
+# (both counted for ISANet's 256 and 512 channels). Groups of a training crop, 64 and 169 positions, gain nothing.
+FEWEST_POSITIONS = 300
 LARGE_GPUS = ((8, 0), (9, 0))  # A100, H100 and their kin: the shared memory that a wide head's backward pass needs
 
 
@@ -30,6 +33,7 @@ def obstacle(
     *,
     dtype: str,
     channels: int,
+    positions: int,
     capability: tuple[int, int] | None,
     cuda: tuple[int, int] | None,
     platform: str,
@@ -40,6 +44,7 @@ def obstacle(
     Args:
         dtype: of the values: float32, float16, bfloat16 ...
         channels: of query and key. The value's do not matter: ``fused_attend`` cuts them to this.
+        positions: of a group.
         capability: of the GPU that holds the tensors; None on another device.
         cuda: version that Paddle was built for; None without CUDA (CPU, ROCm).
         platform: ``sys.platform``.
@@ -55,6 +60,8 @@ def obstacle(
         return f"the values are {dtype}, not float16 or bfloat16"
     if channels % 8 or channels > MOST_CHANNELS:
         return f"{channels} channels of query and key are no multiple of 8 up to {MOST_CHANNELS}"
+    if positions < FEWEST_POSITIONS:
+        return f"groups of {positions} positions are too small to gain from it"
     if gradients and channels > MOST_CHANNELS_OF_ANY_BACKWARD and capability not in LARGE_GPUS:
         return f"gradients of {channels} channels need a GPU of compute capability 8.0 or 9.0"
     return None
@@ -67,6 +74,7 @@ def obstacle_for(query, key, value) -> str | None:
         # convolution: its type is the one that auto_cast gives to products.
         dtype=str(value.dtype).rpartition(".")[2].lower(),
         channels=query.shape[1],
+        positions=query.shape[2],
         capability=_capability(query.place.gpu_device_id()) if query.place.is_gpu_place() else None,
         cuda=_cuda(paddle.version.cuda()),
         platform=sys.platform,
