@@ -23,8 +23,8 @@ import paddle.nn.functional as F
 
 OLDEST_CUDA = (11, 4)
 MOST_CHANNELS, MOST_CHANNELS_OF_ANY_BACKWARD = 256, 192
-# The kernel saves reading and writing about 12 * positions ** 2 numbers a group, and its layout costs about 3600 a position
-# (both counted for ISANet's 256 and 512 channels). Groups of a training crop, 64 and 169 positions, gain nothing.
+# The kernel saves reading and writing about 12 * positions ** 2 numbers a group, and its layout costs about 3600 a
+# position (both counted for ISANet's 256 and 512 channels). Groups of a training crop, 64 and 169 positions, gain none.
 FEWEST_POSITIONS = 300
 LARGE_GPUS = ((8, 0), (9, 0))  # A100, H100 and their kin: the shared memory that a wide head's backward pass needs
 
