@@ -143,6 +143,7 @@ def main() -> None:
                 # The slow side is not made slower by repeating it.
                 if result := run(side, args.case, Path(folder), 1 if side == "defaults" else args.images):
                     results.append(result)
+                    print(f"{side}: " + ", ".join(f"{key} {value:.2f}" for key, value in result.items()), flush=True)
     print(f"{args.case}: median of {args.rounds} runs")
     print(f"{'side':18} {'s/image':>8} {'network':>8} {'open s':>7} {'peak MB':>8} {'faster':>7}")
     base = None

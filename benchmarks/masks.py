@@ -1,7 +1,7 @@
 """From the network's scores to the mask of a Cityscapes frame: our bands against whole maps in Paddle.
 
 Scores (19, 129, 257) become a mask of 2049x1025, once by their argmax and once by the argmax of the summed softmax of
-six views, as ms+flip under the protocol of 2021 does. Prints seconds (median), and how many floats of maps exist at once.
+six views, as ms+flip under the protocol of 2021 does. Prints median seconds, and how many floats of maps exist at once.
 
     python benchmarks/masks.py [--repeats 5]
 """
