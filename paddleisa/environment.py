@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from paddleisa.errors import UsageError
@@ -46,6 +48,20 @@ def home() -> Path:
         return Path(value).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "paddleisa"
+
+
+@contextmanager
+def variable(name: str, value: str) -> Iterator[None]:
+    """The environment variable ``name`` with ``value`` inside the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def prepare() -> None:

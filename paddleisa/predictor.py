@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paddleisa.config import Config
-from paddleisa.deploy.engines import open_engine
+from paddleisa.deploy.calibration import Calibration, training_images
+from paddleisa.deploy.engines import open_engine, require_engine
 from paddleisa.errors import DataError
 from paddleisa.inference import Passes, Protocol, TestSettings, mask_from, run_passes
 
@@ -31,7 +32,9 @@ class Predictor:
         protocol: ``published`` (2021), ``corrected`` (2023) or ``mmseg``; see :mod:`paddleisa.inference`.
         engine: what computes the network: ``paddle``, ``paddle_inference``, ``onnxruntime``, ``openvino``, or ``auto``
             for the fastest installed; see :mod:`paddleisa.deploy.engines`.
-        precision: of the network's arithmetic: ``fp32``, or ``bf16`` where engine and device have it.
+        precision: of the network's arithmetic: ``fp32``, or ``bf16`` and ``int8`` where engine and device have it.
+        calibration: for int8: images like those to predict, (H, W, 3) uint8 RGB, some 20; without them, images of the
+            config's ``train_dataset``. See :mod:`paddleisa.deploy.calibration`.
 
     Attributes:
         engine: the :class:`~paddleisa.deploy.engines.Engine` that computes, with the reason why.
@@ -54,7 +57,10 @@ class Predictor:
         protocol: Protocol = "corrected",
         engine: str = "paddle",
         precision: str = "fp32",
+        calibration: Iterable[np.ndarray] | Calibration | None = None,
     ):
+        import paddle
+
         from paddleisa.build import build_val_transforms
         from paddleisa.transforms import Compose
 
@@ -70,7 +76,11 @@ class Predictor:
         self._model = model
         self.align_corners = bool((config.get("model") or {}).get("align_corners", False))
         model.eval()
-        self.engine = open_engine(engine, precision, model)
+        if precision == "int8":
+            require_engine(engine, precision, paddle.get_device())  # told before images are looked for
+            if not isinstance(calibration, Calibration):
+                calibration = Calibration(training_images(config) if calibration is None else calibration, self.prepare)
+        self.engine = open_engine(engine, precision, model, calibration)
 
     def with_protocol(self, protocol: Protocol) -> Predictor:
         """The same predictor under another protocol; model and preprocessing are shared."""

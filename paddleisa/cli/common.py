@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,11 +89,11 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
         help="published: as the table of 2021 was measured; corrected: as the original computes since 2023; mmseg: as "
         "mmsegmentation; without it, the config's, else corrected",
     )
-    add_engine_arguments(parser)
+    add_calibration_arguments(add_engine_arguments(parser))
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """--engine and --precision."""
+def add_engine_arguments(parser: argparse.ArgumentParser) -> argparse._ActionsContainer:
+    """--engine and --precision; gives their group in the help."""
     group = parser.add_argument_group("what computes the network")
     group.add_argument(
         "--engine",
@@ -100,7 +101,38 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         help="what computes the network: paddle (the default), paddle_inference, onnxruntime, openvino, or auto: the "
         "fastest installed",
     )
-    group.add_argument("--precision", default="fp32", help="of the network's arithmetic: fp32 (the default) or bf16")
+    group.add_argument(
+        "--precision", default="fp32", help="of the network's arithmetic: fp32 (the default), bf16 or int8"
+    )
+    return group
+
+
+def add_calibration_arguments(parser: argparse._ActionsContainer) -> None:
+    """--calibration and --calibration_images."""
+    parser.add_argument(
+        "--calibration",
+        metavar="PATH",
+        help="for int8: a folder or a list of images like those to predict (the config's training images)",
+    )
+    parser.add_argument(
+        "--calibration_images", type=positive, metavar="N", help="for int8: how many of them to use (20)"
+    )
+
+
+def calibration(args: argparse.Namespace, config: Config) -> Sequence[np.ndarray] | None:
+    """The images that the options name, for ``--precision int8``.
+
+    Raises:
+        UsageError: they are given for another precision, or the config's training images are wanted and not there.
+    """
+    from paddleisa.deploy.calibration import IMAGES, listed_images, training_images
+
+    if args.precision != "int8":
+        if args.calibration or args.calibration_images:
+            raise UsageError("only int8 is calibrated", where="--calibration", fix="Add --precision int8")
+        return None
+    count = args.calibration_images or IMAGES
+    return listed_images(args.calibration, count) if args.calibration else training_images(config, count)
 
 
 def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
@@ -215,9 +247,12 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
     from paddleisa.weights import load_weights
 
     require_engine(args.engine, args.precision, paddle.get_device())  # told before the network is built
+    images = calibration(args, config)
     model = build_model(config)
     print(load_weights(model, path))
-    predictor = Predictor(model, config, engine=args.engine, precision=args.precision, **vars(settings))
+    predictor = Predictor(
+        model, config, engine=args.engine, precision=args.precision, calibration=images, **vars(settings)
+    )
     if args.engine != "paddle":
         print(f"engine: {predictor.engine.name}, {predictor.engine.precision} ({predictor.engine.reason})")
     return predictor, model, path

@@ -35,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("argmax", "softmax", "none"),
         help="what the files give: class ids (argmax, the default), probabilities or logits",
     )
+    parser.add_argument(
+        "--precision", choices=("fp32", "int8"), default="fp32", help="of the files; int8 for --format openvino only"
+    )
+    common.add_calibration_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,6 +55,12 @@ def run(args: argparse.Namespace) -> int:
 
     for format in args.format:
         require_format(format)  # what is missing is told before the network is built
+    calibration = None
+    if (images := common.calibration(args, config)) is not None:
+        from paddleisa.build import build_val_transforms
+        from paddleisa.deploy.calibration import Calibration, prepared_by
+
+        calibration = Calibration(images, prepared_by(build_val_transforms(config)))
     model = build_model(config)
     print(load_weights(model, path))
     exported = export_model(
@@ -61,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         input_shape=args.input_shape,
         output_op=args.output_op,
         weights=path,
+        calibration=calibration,
         say=print,
     )
     for written in exported.written:

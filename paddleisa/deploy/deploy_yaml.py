@@ -89,7 +89,7 @@ def write_deploy_yaml(
         "versions": {
             "paddleisa": __version__,
             "paddle": packages.paddle_version(),
-            **packages.versions(("paddle2onnx", "onnx", "onnxruntime", "openvino")),
+            **packages.versions(("paddle2onnx", "onnx", "onnxruntime", "openvino", "nncf")),
         },
     }
     path = folder / FILE
@@ -153,6 +153,8 @@ def _files(written: Written) -> dict[str, object]:
             {"name": file.name, "bytes": file.stat().st_size, "sha256": sha256_of(file)} for file in written.files
         ]
     }
+    if written.precision != "fp32":
+        entry["precision"] = written.precision
     if written.format == "paddle":
         entry["onednn"] = written.onednn
     return entry

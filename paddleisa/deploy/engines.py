@@ -7,13 +7,14 @@ engine                  what it is                                              
 ``paddle_inference``    Paddle Inference, on CPU with oneDNN, on GPU with TensorRT if Paddle  fp32; bf16 on GPU
                         was built with it
 ``onnxruntime``         ONNX Runtime on CPU                                                   fp32
-``openvino``            OpenVINO on CPU                                                       fp32, bf16
+``openvino``            OpenVINO on CPU                                                       fp32, bf16, int8
 ``auto``                the fastest installed: on CPU openvino, onnxruntime, paddle in this   what that one has
                         order (docs/performance.md), on GPU paddle
 ======================  ====================================================================  =================
 
-All but ``paddle`` convert the model at first use; see ``cache.py`` for where that is kept. What is for GPUs has never
-been run: none was there. Nothing here imports paddle before a model is opened.
+int8 needs images to calibrate with, see ``calibration.py``. All but ``paddle`` convert the model at first use; see
+``cache.py`` for where that is kept. What is for GPUs has never been run: none was there. Nothing here imports paddle
+before a model is opened.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import paddle
     from paddle import nn
 
+    from paddleisa.deploy.calibration import Calibration
     from paddleisa.logit_map import Scores
 
     Network = Callable[[paddle.Tensor], Scores]
@@ -38,10 +40,10 @@ PRECISIONS_OF = {
     "paddle": ("fp32", "bf16"),
     "paddle_inference": ("fp32", "bf16"),
     "onnxruntime": ("fp32",),
-    "openvino": ("fp32", "bf16"),
+    "openvino": ("fp32", "bf16", "int8"),
 }
 ENGINES = (*PRECISIONS_OF, "auto")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "int8")
 FASTEST_FIRST = {"cpu": ("openvino", "onnxruntime", "paddle"), "gpu": ("paddle",)}
 PACKAGES = {
     "paddle": (),
@@ -49,6 +51,7 @@ PACKAGES = {
     "onnxruntime": ("paddle2onnx", "onnx", "onnxruntime"),
     "openvino": ("paddle2onnx", "onnx", "openvino"),
 }
+INT8_PACKAGES = ("nncf",)
 _FORMAT = {"paddle_inference": "paddle", "onnxruntime": "onnx", "openvino": "openvino"}
 
 
@@ -100,24 +103,33 @@ def chosen_engine(engine: str, precision: str, device: str) -> str:
     return next(name for name, trouble in _candidates(precision, device) if trouble is None)
 
 
-def open_engine(engine: str, precision: str, model: nn.Layer) -> Engine:
+def open_engine(engine: str, precision: str, model: nn.Layer, calibration: Calibration | None = None) -> Engine:
     """``model``, with weights loaded and in evaluation mode, computed by ``engine`` on Paddle's current device.
 
+    Args:
+        engine: its name, or ``auto``.
+        precision: of its arithmetic.
+        model: not changed.
+        calibration: what int8 needs; the others do not look at it.
+
     Raises:
-        UsageError, DeployError: as `require_engine`; DeployError too where the model cannot be converted.
+        UsageError, DeployError: as `require_engine`; UsageError too where int8 has no calibration, DeployError where
+            the model cannot be converted, or not well enough.
     """
     import paddle
 
     device = paddle.get_device()
     require_engine(engine, precision, device)
+    if precision == "int8" and calibration is None:
+        raise UsageError("int8 needs images to calibrate with", where="calibration", fix="Give a Calibration")
     if engine != "auto":
-        return Engine(engine, precision, "as asked for", _network(engine, precision, model))
+        return Engine(engine, precision, "as asked for", _network(engine, precision, model, calibration))
     kind = device.partition(":")[0]
     passed_over = []
     for name, trouble in _candidates(precision, device):
         if trouble is None:
             try:
-                network = _network(name, precision, model)
+                network = _network(name, precision, model, calibration)
             except DeployError as error:
                 trouble = str(error)
             else:
@@ -145,12 +157,12 @@ def _trouble(engine: str, precision: str, device: str) -> tuple[str, str] | None
     """(what keeps ``engine`` from being used, what to do), or None."""
     if engine.startswith("paddle") and precision == "bf16" and not device.startswith("gpu"):
         return "Paddle computes bf16 on GPUs only", "Take --engine openvino, or --precision fp32"
-    if trouble := packages.problem_with(PACKAGES[engine]):
+    if trouble := packages.problem_with(PACKAGES[engine] + (INT8_PACKAGES if precision == "int8" else ())):
         return trouble[0], f"Run {trouble[1]}"
     return None
 
 
-def _network(engine: str, precision: str, model: nn.Layer) -> Network:
+def _network(engine: str, precision: str, model: nn.Layer, calibration: Calibration | None) -> Network:
     if engine == "paddle":
         return _dygraph(model, precision)
     from paddleisa.deploy.formats import open_file
@@ -159,7 +171,7 @@ def _network(engine: str, precision: str, model: nn.Layer) -> Network:
     from paddleisa.upsampling import HALF_PIXEL
 
     format = _FORMAT[engine]
-    files, facts = _converted(model, format)
+    files, facts = _quantised(model, calibration) if precision == "int8" else _converted(model, format)
     run, how = open_file(format, files, **facts, precision=precision), upsampling_of(model) or HALF_PIXEL
     return lambda x: Scores(run(x.numpy()), how)
 
@@ -185,15 +197,50 @@ def _converted(model: nn.Layer, format: str) -> tuple[list[Path], dict[str, bool
     """(files, what may compute them) of ``model`` from the cache, converted and checked if need be."""
     import json
 
+    from paddleisa.deploy.cache import cached
+    from paddleisa.deploy.formats import write_checked
+    from paddleisa.deploy.network import SCORES, upsampling_of
+
+    def build(folder: Path) -> None:
+        written = write_checked(model, format, folder, output_op=SCORES if upsampling_of(model) else "none")
+        accelerators = {"onednn": written.onednn, "tensorrt": written.tensorrt}
+        facts = {"files": [file.name for file in written.files], "accelerators": accelerators}
+        (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    folder, _ = cached(_identity(model, format), build)
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    return [folder / name for name in facts["files"]], facts["accelerators"]
+
+
+def _quantised(model: nn.Layer, calibration: Calibration) -> tuple[list[Path], dict[str, bool]]:
+    """The same in int8 for OpenVINO: made of the float32 files, which stay in the cache too."""
+    from paddleisa.deploy.cache import cached
+    from paddleisa.deploy.openvino_export import FILES
+
+    def build(folder: Path) -> None:
+        from paddleisa.deploy.int8 import write_int8
+
+        write_int8(_converted(model, "openvino")[0][0], calibration, folder)
+
+    parts = {
+        **_identity(model, "openvino"),
+        "precision": "int8",
+        "calibration": calibration.digest,
+        "tried": calibration.tried,
+        "quantiser": packages.versions(INT8_PACKAGES),
+    }
+    folder, _ = cached(parts, build)
+    return [folder / name for name in FILES], {}
+
+
+def _identity(model: nn.Layer, format: str) -> dict[str, object]:
+    """All that the converted files depend on."""
     import paddle
 
     from paddleisa import __version__
-    from paddleisa.deploy.cache import cached
-    from paddleisa.deploy.formats import write_checked
     from paddleisa.deploy.identity import code_digest, structure_digest, weights_digest
-    from paddleisa.deploy.network import SCORES, upsampling_of
 
-    parts = {
+    return {
         "weights": weights_digest(model),
         "structure": structure_digest(model),
         "format": format,
@@ -205,13 +252,3 @@ def _converted(model: nn.Layer, format: str) -> tuple[list[Path], dict[str, bool
             **packages.versions(("paddle2onnx", "onnx", "onnxruntime", "openvino")),
         },
     }
-
-    def build(folder: Path) -> None:
-        written = write_checked(model, format, folder, output_op=SCORES if upsampling_of(model) else "none")
-        accelerators = {"onednn": written.onednn, "tensorrt": written.tensorrt}
-        facts = {"files": [file.name for file in written.files], "accelerators": accelerators}
-        (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-
-    folder, _ = cached(parts, build)
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    return [folder / name for name in facts["files"]], facts["accelerators"]

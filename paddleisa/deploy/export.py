@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import yaml
 from paddleisa.config import Config
 from paddleisa.deploy import deploy_yaml
 from paddleisa.deploy.folder import new_folder
-from paddleisa.deploy.formats import FORMATS, FREE_SHAPE, Written, require_format, write_checked
+from paddleisa.deploy.formats import FORMATS, FREE_SHAPE, Written, require_format, write_checked, write_quantised
 from paddleisa.deploy.identity import weights_digest
 from paddleisa.deploy.network import OUTPUT_OPS
 from paddleisa.errors import UsageError, one_of
@@ -20,6 +20,8 @@ from paddleisa.files import sha256_of
 
 if TYPE_CHECKING:
     from paddle import nn
+
+    from paddleisa.deploy.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def export_model(
     input_shape: Sequence[int] | None = None,
     output_op: str | None = None,
     weights: str | Path | None = None,
+    calibration: Calibration | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Exported:
     """Write ``model`` in every one of ``formats``, compare each with the model, and keep them only if all are right.
@@ -55,6 +58,7 @@ def export_model(
         input_shape: (N, 3, H, W), -1 for what is free at run time; else the config's ``export``, else all free.
         output_op: ``argmax`` (class ids), ``softmax`` or ``none`` (logits); else the config's ``export``, else argmax.
         weights: the file that the weights came from, to name it.
+        calibration: images that make it an int8 export; for the format ``openvino`` with free sizes only.
         say: called with a line of progress now and then.
 
     Raises:
@@ -69,6 +73,8 @@ def export_model(
     _check_replaceable(folder)
     for format in formats:
         require_format(format)
+    if calibration is not None:
+        check_int8_settings(formats, input_shape)
     was_training = model.training
     model.eval()
     written = []
@@ -78,12 +84,16 @@ def export_model(
     try:
         with new_folder(folder) as filling:
             for format in dict.fromkeys(formats):
+                if calibration is not None:
+                    written.append(write_quantised(model, filling, output_op, calibration))
+                    say(f"{format} in int8: close to float32 on {len(written[-1].differences)} images")
+                    continue
                 written.append(write_checked(model, format, filling, input_shape=input_shape, output_op=output_op))
                 say(f"{format}: equals the model on {len(written[-1].differences)} sizes")
             deploy_yaml.write_deploy_yaml(filling, config, written, input_shape, output_op, source)
     finally:
         model.train() if was_training else model.eval()
-    moved = [Written(w.format, [folder / f.name for f in w.files], w.differences, w.onednn) for w in written]
+    moved = [replace(w, files=[folder / f.name for f in w.files]) for w in written]
     return Exported(folder, folder / deploy_yaml.FILE, moved)
 
 
@@ -112,6 +122,18 @@ def _check_settings(formats: Sequence[str], output_op: str) -> None:
         raise UsageError("no format is given", where="--format", fix=one_of("", FORMATS))
     if output_op not in OUTPUT_OPS:
         raise UsageError(f"there is no output {output_op!r}", where="--output_op", fix=one_of(output_op, OUTPUT_OPS))
+
+
+def check_int8_settings(formats: Sequence[str], input_shape: Sequence[int]) -> None:
+    """Raise UsageError unless there is an int8 export of this kind."""
+    if tuple(dict.fromkeys(formats)) != ("openvino",):
+        raise UsageError("only the format openvino has int8", where="--precision", fix="Give --format openvino alone")
+    if tuple(input_shape) != FREE_SHAPE:
+        raise UsageError(
+            "an int8 export has free sizes",
+            where="--input_shape",
+            fix="Leave it out, or give -1 3 -1 -1; `reshape` of OpenVINO's model fixes sizes when it is loaded",
+        )
 
 
 def _check_replaceable(folder: Path) -> None:

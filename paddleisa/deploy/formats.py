@@ -12,7 +12,9 @@ import paddle
 from paddle import nn
 
 from paddleisa.deploy import onnx_export, openvino_export
+from paddleisa.deploy.calibration import Calibration
 from paddleisa.deploy.compare import Difference, Run, compare, shapes_to_compare
+from paddleisa.deploy.int8 import write_int8
 from paddleisa.deploy.network import OUTPUT_NAMES, SCORES, DeployNetwork, deploy_network, unpadded_size
 from paddleisa.deploy.onnx_export import write_onnx
 from paddleisa.deploy.openvino_export import write_openvino
@@ -34,6 +36,7 @@ class Written:
     differences: list[Difference]
     onednn: bool  # whether Paddle Inference may compute it with oneDNN
     tensorrt: bool = False  # whether it was found right with TensorRT
+    precision: str = "fp32"  # of the file itself
 
 
 def require_format(format: str) -> None:
@@ -87,6 +90,21 @@ def write_checked(
         with suppress(DeployError):  # then without it
             return Written(format, files, check(True), onednn, tensorrt=True)
     return Written(format, files, check(False), onednn)
+
+
+def write_quantised(model: nn.Layer, folder: Path, output_op: str, calibration: Calibration) -> Written:
+    """Write ``model`` in int8 for OpenVINO into ``folder``, from checked float32 files, and try it, see ``int8.py``.
+
+    Raises:
+        DeployError: as `write_checked`, or int8 is too far from float32; what ``folder`` holds must not be kept.
+        DataError: a calibration image cannot be used.
+    """
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        scores = write_checked(model, "openvino", Path(one)).files[0]
+        network = deploy_network(model, "onnx", output_op)
+        plain = scores if output_op == "none" else _write(network, "openvino", Path(two), FREE_SHAPE)[0]
+        differences = write_int8(plain, calibration, folder, scores)
+    return Written("openvino", [folder / name for name in openvino_export.FILES], differences, False, precision="int8")
 
 
 def open_file(

@@ -101,7 +101,8 @@ class OpenVinoRunner:
 
     Args:
         file: ``model.xml``, its ``model.bin`` beside it.
-        precision: ``fp32``, or ``bf16`` where the processor has it.
+        precision: ``fp32``, or ``bf16`` where the processor has it; ``int8`` of a file that `quantise` wrote, whose
+            other operations stay in float32.
 
     Raises:
         DeployError: the package is missing, or the processor has no bf16.
@@ -117,7 +118,7 @@ class OpenVinoRunner:
                 "this processor has no bfloat16 arithmetic", where="--precision", fix="Take --precision fp32"
             )
         settings = {
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "int8": "f32"}[precision],
             "INFERENCE_NUM_THREADS": threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }

@@ -145,7 +145,7 @@ def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
 def test_auto_takes_the_fastest_installed_and_says_why(there, taken, model, installed, monkeypatch):
     installed(*there)
     monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
-    monkeypatch.setattr(engines, "_network", lambda name, precision, model: name)
+    monkeypatch.setattr(engines, "_network", lambda name, precision, model, calibration: name)
     opened = open_engine("auto", "fp32", model)
     assert (opened.name, opened.network) == (taken, taken)
     assert "fastest usable on cpu, of openvino > onnxruntime > paddle" in opened.reason
@@ -159,7 +159,7 @@ def test_auto_passes_over_an_engine_that_cannot_convert_the_model(model, install
     installed("paddle2onnx", "onnx", "onnxruntime", "openvino")
     monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
 
-    def network(name, precision, model):
+    def network(name, precision, model, calibration):
         if name == "openvino":
             raise DeployError("cannot read the ONNX file")
         return name
@@ -219,7 +219,8 @@ def test_a_converter_for_another_paddle_is_named_with_the_pip_command(
         ("onnxruntime", "bf16", UsageError, "'onnxruntime' has no precision 'bf16'.*another engine: paddle, "),
         ("paddle_inference", "bf16", DeployError, "bf16 on GPUs only. Take --engine openvino"),
         ("paddle_inference", "fp16", UsageError, "has no precision 'fp16'"),
-        ("auto", "int8", UsageError, "no precision 'int8'. Choose one of: bf16, fp32"),
+        ("onnxruntime", "int8", UsageError, "no precision 'int8'.*another engine: openvino"),
+        ("auto", "int4", UsageError, "no precision 'int4'.*Choose one of: bf16, fp32, int8"),
         ("paddle", "bf16", DeployError, "bf16 on GPUs only. Take --engine openvino"),
     ],
 )
