@@ -73,7 +73,6 @@ class Predictor:
             protocol=protocol,
         )
         self._prepare = Compose(build_val_transforms(config))
-        self._model = model
         self.align_corners = bool((config.get("model") or {}).get("align_corners", False))
         model.eval()
         if precision == "int8":

@@ -128,7 +128,7 @@ def test_another_protocol_gives_another_predictor_with_the_same_network():
     assert (predictor.settings.protocol, other.settings.protocol) == ("corrected", "published")
     assert other.settings.scales == (0.5, 1.0)
     other(colours(8, 8)[0])
-    assert predictor._model is other._model
+    assert predictor.engine is other.engine
 
 
 @pytest.mark.parametrize(

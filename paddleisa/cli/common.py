@@ -13,7 +13,6 @@ from paddleisa.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     import numpy as np
-    from paddle import nn
 
     from paddleisa.config import Config
     from paddleisa.inference import TestSettings
@@ -234,8 +233,11 @@ def find_model_path(args: argparse.Namespace, config: Config) -> Path:
     return path
 
 
-def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor, nn.Layer, Path]:
-    """Predictor, model and weights file, ready to run on the chosen device."""
+def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor, Path]:
+    """Predictor and weights file, ready to run on the chosen device.
+
+    The model itself is let go: an engine that has its own copy of the weights needs no second one.
+    """
     start(args, config, "val")
     settings = test_settings(args, config)
     path = find_model_path(args, config)
@@ -255,7 +257,7 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
     )
     if args.engine != "paddle":
         print(f"engine: {predictor.engine.name}, {predictor.engine.precision} ({predictor.engine.reason})")
-    return predictor, model, path
+    return predictor, path
 
 
 def palette_of(config: Config) -> np.ndarray:

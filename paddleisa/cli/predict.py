@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.image_path is None:
         raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
     images = find_images(args.image_path, leave_out=args.save_dir)
-    predictor, _, weights = common.load_predictor(args, config)
+    predictor, weights = common.load_predictor(args, config)
     palette = common.palette_of(config)
     submission = None
     if args.format:

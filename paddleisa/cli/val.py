@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     official = (
         None if args.official is None else OfficialRun(dataset, args.official or f"output/official/{config.name}")
     )
-    predictor, _, weights = common.load_predictor(args, config)
+    predictor, weights = common.load_predictor(args, config)
     each = official.write if official else None
     result = evaluate(predictor, dataset, limit=args.limit, workers=args.num_workers, each=each)
     print(result.table(dataset.class_names))

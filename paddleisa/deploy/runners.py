@@ -87,6 +87,8 @@ class OnnxRunner:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
+        # Waiting threads would otherwise spin, on the cores that make the mask of the image before.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
