@@ -5,6 +5,10 @@ What stays float32, because it costs accuracy and next to no time (docs/performa
 * the convolutions that read the image, three channels only;
 * the attention's two matrix products and the softmax between them, which OpenVINO computes in float32 anyway;
 * the upsampling, or the scores would be rounded to 256 values before they are compared.
+
+Why not ONNX Runtime's static quantisation, which needs no further package: of the CamVid ResNet-18 it left 97.8 % equal
+pixels and took 0.43 points of mIoU, at the speed of float32, where OpenVINO computed it; under ONNX Runtime 99.53 %,
+0.17 points, 1.3 times as fast. NNCF: 99.75 %, within 0.1 points, 3 times as fast.
 """
 
 from __future__ import annotations
