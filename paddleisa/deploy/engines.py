@@ -8,8 +8,8 @@ engine                  what it is                                              
                         was built with it
 ``onnxruntime``         ONNX Runtime on CPU                                                   fp32
 ``openvino``            OpenVINO on CPU                                                       fp32, bf16, int8
-``auto``                the fastest installed: on CPU openvino, onnxruntime, paddle in this   what that one has
-                        order (docs/performance.md), on GPU paddle
+``auto``                the fastest installed: on CPU openvino, onnxruntime, paddle_inference, what that one has
+                        paddle in this order (docs/performance.md), on GPU paddle
 ======================  ====================================================================  =================
 
 int8 needs images to calibrate with, see ``calibration.py``. All but ``paddle`` convert the model at first use; see
@@ -44,7 +44,7 @@ PRECISIONS_OF = {
 }
 ENGINES = (*PRECISIONS_OF, "auto")
 PRECISIONS = ("fp32", "bf16", "int8")
-FASTEST_FIRST = {"cpu": ("openvino", "onnxruntime", "paddle"), "gpu": ("paddle",)}
+FASTEST_FIRST = {"cpu": ("openvino", "onnxruntime", "paddle_inference", "paddle"), "gpu": ("paddle",)}
 PACKAGES = {
     "paddle": (),
     "paddle_inference": (),

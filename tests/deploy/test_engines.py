@@ -137,8 +137,8 @@ def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
     [
         (("paddle2onnx", "onnx", "onnxruntime", "openvino"), "openvino"),
         (("paddle2onnx", "onnx", "onnxruntime"), "onnxruntime"),
-        (("paddle2onnx", "onnx"), "paddle"),
-        (("openvino", "onnxruntime"), "paddle"),
+        (("paddle2onnx", "onnx"), "paddle_inference"),
+        (("openvino", "onnxruntime"), "paddle_inference"),
     ],
     ids=["all", "no openvino", "no runtime", "no converter"],
 )
@@ -148,7 +148,7 @@ def test_auto_takes_the_fastest_installed_and_says_why(there, taken, model, inst
     monkeypatch.setattr(engines, "_network", lambda name, precision, model, calibration: name)
     opened = open_engine("auto", "fp32", model)
     assert (opened.name, opened.network) == (taken, taken)
-    assert "fastest usable on cpu, of openvino > onnxruntime > paddle" in opened.reason
+    assert "fastest usable on cpu, of openvino > onnxruntime > paddle_inference > paddle" in opened.reason
     for name in ("openvino", "onnxruntime"):
         assert (f"{name} is passed over" in opened.reason) == (
             engines.FASTEST_FIRST["cpu"].index(taken) > engines.FASTEST_FIRST["cpu"].index(name)
