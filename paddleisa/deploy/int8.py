@@ -6,8 +6,8 @@ counts is the class, and of that only where float32 is sure: where its best clas
 from one calibrated with images of a tenth of the contrast, 61 % from one calibrated with values 100 times too large.
 The masks of untrained networks are noise, and change with any rounding: only 66 % of the pixels stayed equal. With
 logits around 1 they are sure of hardly a pixel, so this does not refuse them; with logits of up to 100, as a network
-has that is built and not trained, it does. Their scores are off by 0.1 to 0.4 of the scores' own size in a good file, by
-1.4 to 3 in the last of the bad ones.
+has that is built and not trained, it does. Their scores are off by 0.1 to 0.4 of the scores' own size in a good file,
+by 1.4 to 3 in the last of the bad ones.
 """
 
 from __future__ import annotations

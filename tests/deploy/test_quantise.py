@@ -1,5 +1,7 @@
 """int8: what is computed in 8 bits and what is not, from which images, how close to float32, and what is refused."""
 
+import argparse
+
 import numpy as np
 import paddle
 import pytest
@@ -7,6 +9,7 @@ import yaml
 from deploy_models import CONFIG, images
 
 from paddleisa import Predictor, load_config
+from paddleisa.cli import common
 from paddleisa.config import Config
 from paddleisa.datasets.images import write_image
 from paddleisa.datasets.scenes import Scenes
@@ -232,6 +235,24 @@ def test_a_folder_gives_its_images_evenly(tmp_path):
         write_image(tmp_path / f"{value}.png", picture)
     assert [image[0, 0, 0] for image in listed_images(tmp_path, 3)] == [0, 2, 4]
     assert len(listed_images(tmp_path)) == 7
+
+
+def test_the_commands_options_name_the_images(tmp_path):
+    for value in range(6):
+        write_image(tmp_path / f"{value}.png", np.full((4, 5, 3), value, np.uint8))
+    parser = argparse.ArgumentParser()
+    common.add_test_arguments(parser)
+
+    def given(*options):
+        return common.calibration(parser.parse_args(options), CONFIG)
+
+    found = given("--precision", "int8", "--calibration", str(tmp_path), "--calibration_images", "2")
+    assert [image[0, 0, 0] for image in found] == [0, 3]
+    assert given() is None
+    with pytest.raises(UsageError, match="only int8 is calibrated. Add --precision int8"):
+        given("--calibration", str(tmp_path))
+    with pytest.raises(UsageError, match="--calibration FOLDER"):
+        given("--precision", "int8")
 
 
 @int8
