@@ -17,7 +17,7 @@ class Brightest(paddle.nn.Layer):
         self.sizes = []
 
     def forward(self, x):
-        self.sizes.append(tuple(x.shape[2:]))
+        self.sizes += [tuple(x.shape[2:])] * x.shape[0]
         return [x * 10]
 
 

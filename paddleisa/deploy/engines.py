@@ -45,6 +45,9 @@ PRECISIONS_OF = {
 ENGINES = (*PRECISIONS_OF, "auto")
 PRECISIONS = ("fp32", "bf16", "int8")
 FASTEST_FIRST = {"cpu": ("openvino", "onnxruntime", "paddle_inference", "paddle"), "gpu": ("paddle",)}
+# Inputs of one size are computed together up to so many pixels. On CPUs batches of 128x128 are 1.1 to 1.8 times as fast
+# as single images, larger images gain nothing and take more memory; on GPUs, unrun, an image and its mirror image.
+BATCH_PIXELS = {"cpu": 4 * 128 * 128, "gpu": 2 * 1025 * 2049}
 PACKAGES = {
     "paddle": (),
     "paddle_inference": (),
@@ -119,11 +122,12 @@ def open_engine(engine: str, precision: str, model: nn.Layer, calibration: Calib
     import paddle
 
     device = paddle.get_device()
+    batch = BATCH_PIXELS[device.partition(":")[0]]
     require_engine(engine, precision, device)
     if precision == "int8" and calibration is None:
         raise UsageError("int8 needs images to calibrate with", where="calibration", fix="Give a Calibration")
     if engine != "auto":
-        return Engine(engine, precision, "as asked for", _network(engine, precision, model, calibration))
+        return Engine(engine, precision, "as asked for", _network(engine, precision, model, calibration), batch)
     kind = device.partition(":")[0]
     passed_over = []
     for name, trouble in _candidates(precision, device):
@@ -135,7 +139,7 @@ def open_engine(engine: str, precision: str, model: nn.Layer, calibration: Calib
             else:
                 order = " > ".join(FASTEST_FIRST[kind])
                 reason = "; ".join([f"the fastest usable on {kind}, of {order}", *passed_over])
-                return Engine(name, precision, reason, network)
+                return Engine(name, precision, reason, network, batch)
         passed_over.append(f"{name} is passed over: {trouble}")
     raise DeployError("no engine can be used: " + "; ".join(passed_over), where="engine")
 
