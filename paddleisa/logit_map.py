@@ -50,6 +50,11 @@ class Axis:
     start: int = 0
 
     @property
+    def weighted(self) -> bool:
+        """Whether positions are anything but the small ones."""
+        return self.weights is not None
+
+    @property
     def reach(self) -> int:
         """Number of positions that are not zero."""
         return self.length if self.weights is None else len(self.weights)
@@ -88,8 +93,10 @@ class Axis:
         return Axis(weights, length, min(self.start, length))
 
     def mirrored(self) -> Axis:
-        """Read from the other end."""
-        return Axis(self.dense().weights[::-1], self.length, self.length - self.start - self.reach)
+        """Read from the other end; without weights it stays as it is, see `Term.read_backwards`."""
+        if self.weights is None:
+            return self
+        return Axis(self.weights[::-1], self.length, self.length - self.start - self.reach)
 
 
 @lru_cache(maxsize=32)  # the same for every image of a size
@@ -122,6 +129,11 @@ class Term:
             part = np.matmul(weights[:, near], self._columns(near))
         start = self.columns.start
         band[:, low - top : high - top, start : start + self.columns.reach] += part
+
+    def read_backwards(self, axes: Sequence[int]) -> Term:
+        """With the scores themselves mirrored along those of ``axes``, as in `LogitMap.mirrored`, without weights."""
+        plain = [axis - 1 for axis, line in ((2, self.rows), (3, self.columns)) if axis in axes and not line.weighted]
+        return replace(self, values=np.flip(self.values, plain)) if plain else self
 
     def _columns(self, rows: slice) -> np.ndarray:
         """(K, rows, reach)."""
@@ -165,7 +177,8 @@ class LogitMap:
 
     def mirrored(self, axes: Sequence[int]) -> LogitMap:
         """Mirrored along ``axes`` of (N, K, H, W): 2 is upside down, 3 is left-right."""
-        return self._each(*(Axis.mirrored if axis in axes else lambda same: same for axis in (2, 3)))
+        turned = LogitMap(tuple(term.read_backwards(axes) for term in self.terms))
+        return turned._each(*(Axis.mirrored if axis in axes else lambda same: same for axis in (2, 3)))
 
     def _each(self, rows, columns) -> LogitMap:
         done: dict = {}  # terms of one sliding window's row share their rows

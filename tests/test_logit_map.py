@@ -114,3 +114,10 @@ def test_the_logits_of_a_large_map_appear_only_in_bands(monkeypatch):
     monkeypatch.setattr(LogitMap, "band", lambda self, a, b: heights.append(b - a) or real(self, a, b))
     mask_of([LogitMap.of(values(3, 20, 4), (1000, 32))])
     assert max(heights) == logit_map.BAND and sum(heights) == 1000
+
+
+def test_logits_at_full_size_are_mirrored_without_a_matrix_of_the_image_s_width():
+    x = values(3, 30, 40)
+    found = LogitMap.of(x, (30, 40)).mirrored((2, 3))
+    assert found.terms[0].rows.weights is None and found.terms[0].columns.weights is None
+    np.testing.assert_array_equal(logits(found), x[:, ::-1, ::-1])
