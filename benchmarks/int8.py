@@ -25,6 +25,7 @@ from paddleisa.build import build_dataset
 from paddleisa.deploy.calibration import Calibration, training_images
 from paddleisa.deploy.formats import write_checked
 from paddleisa.deploy.network import SCORES, upsampling_of
+from paddleisa.deploy.openvino_core import core
 from paddleisa.deploy.quantise import kept_operations, quantise
 from paddleisa.deploy.runners import OpenVinoRunner
 from paddleisa.logit_map import Scores
@@ -81,13 +82,12 @@ def _seconds(run: Callable, image: np.ndarray) -> float:
 
 def parts_of(file: Path, model) -> dict[str, list[str]]:
     """{part of the network: its operations in ``file``}. Convolutions are known by their weights up to a factor."""
-    import openvino
     from paddle import nn
 
     layers = {name: layer for name, layer in model.named_sublayers() if isinstance(layer, nn.Conv2D)}
     filters = {name: _directions(layer.weight.numpy()) for name, layer in layers.items()}
     parts: dict[str, list[str]] = {}
-    for op in openvino.Core().read_model(file).get_ordered_ops():
+    for op in core().read_model(file).get_ordered_ops():
         if op.get_type_name() == "Convolution":
             found = _directions(op.input(1).get_source_output().get_node().data)
             name = next(
@@ -116,9 +116,8 @@ def _part(name: str) -> str:
 
 def int8_share(file: Path, shape: tuple[int, ...]) -> float:
     """Share of the convolutions' FLOPs in ``file`` that are int8, for an image of ``shape``."""
-    import openvino
 
-    model = openvino.Core().read_model(file)
+    model = core().read_model(file)
     model.reshape(list(shape))
     total = small = 0
     for op in model.get_ordered_ops():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paddleisa.deploy import onnx_export
+from paddleisa.deploy.openvino_core import core
 from paddleisa.deploy.packages import require
 from paddleisa.deploy.paddle_export import last_line
 from paddleisa.errors import DeployError
@@ -24,7 +25,7 @@ def write_openvino(onnx_file: Path, folder: Path) -> list[Path]:
 
     try:
         # read_model, not convert_model, which sends statistics of its use to its maker.
-        model = openvino.Core().read_model(onnx_file)
+        model = core().read_model(onnx_file)
         openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
     except RuntimeError as error:
         raise DeployError(f"OpenVINO cannot read the ONNX file: {last_line(error)}", where=FILES[0]) from error

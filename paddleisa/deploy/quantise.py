@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from paddleisa.deploy import openvino_export
 from paddleisa.deploy.calibration import Calibration
+from paddleisa.deploy.openvino_core import core, signal_stack_kept
 from paddleisa.deploy.packages import require
 from paddleisa.deploy.paddle_export import last_line
 from paddleisa.environment import variable
@@ -58,10 +59,10 @@ def quantise(
         DeployError: a package is missing, or the network cannot be quantised. DataError: an image cannot be used.
     """
     require(PACKAGES, "int8", "--precision")
-    with _quiet_nncf() as nncf:
+    with _quiet_nncf() as nncf, signal_stack_kept():
         import openvino
 
-        model = openvino.Core().read_model(file)
+        model = core().read_model(file)
         given = {op.get_friendly_name() for op in model.get_ops()}
         _fold(model)
         names = (kept or kept_operations)(model)

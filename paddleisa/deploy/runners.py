@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from paddleisa.deploy.openvino_core import core
 from paddleisa.deploy.packages import require
 from paddleisa.environment import threads
 from paddleisa.errors import DeployError
@@ -112,10 +113,7 @@ class OpenVinoRunner:
 
     def __init__(self, file: Path, precision: str = "fp32"):
         require(("openvino",), "OpenVINO", "openvino")
-        import openvino
-
-        core = openvino.Core()
-        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if precision == "bf16" and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise DeployError(
                 "this processor has no bfloat16 arithmetic", where="--precision", fix="Take --precision fp32"
             )
@@ -124,7 +122,7 @@ class OpenVinoRunner:
             "INFERENCE_NUM_THREADS": threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
-        self._request = core.compile_model(core.read_model(file), "CPU", settings).create_infer_request()
+        self._request = core().compile_model(core().read_model(file), "CPU", settings).create_infer_request()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """(N, 3, H, W) float32 -> the file's output, an array of its own."""

@@ -8,7 +8,7 @@ import pytest
 from deploy_models import CONFIG, CONVERTED, images, needs
 
 from paddleisa import Predictor
-from paddleisa.deploy import engines, packages
+from paddleisa.deploy import engines, openvino_core, packages
 from paddleisa.deploy.engines import open_engine, require_engine
 from paddleisa.errors import DeployError, UsageError
 from paddleisa.logit_map import LogitMap
@@ -105,9 +105,7 @@ def test_results_stay_when_the_engine_runs_again(engine, model, home):
 
 @pytest.mark.parametrize("engine", [needs("openvino")])
 def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processor_lacks_it(engine, model, home):
-    import openvino
-
-    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" not in openvino_core.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         with pytest.raises(DeployError, match="no bfloat16.*--precision fp32"):
             open_engine(engine, "bf16", model)
         return
@@ -119,17 +117,15 @@ def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processo
 
 def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
     pytest.importorskip("openvino")
-    import openvino
-
-    from paddleisa.deploy.runners import OpenVinoRunner
+    from paddleisa.deploy import runners
 
     class Old:
         def get_property(self, device, name):
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(openvino, "Core", Old)
+    monkeypatch.setattr(runners, "core", Old)
     with pytest.raises(DeployError, match="no bfloat16 arithmetic. Take --precision fp32"):
-        OpenVinoRunner(tmp_path / "model.xml", "bf16")
+        runners.OpenVinoRunner(tmp_path / "model.xml", "bf16")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from paddleisa.deploy.calibration import Calibration, listed_images, training_im
 from paddleisa.deploy.engines import PACKAGES, open_engine, require_engine
 from paddleisa.deploy.export import export_model
 from paddleisa.deploy.int8 import refuse, trial, write_int8
+from paddleisa.deploy.openvino_core import core
 from paddleisa.deploy.quantise import quantise
 from paddleisa.deploy.runners import OpenVinoRunner
 from paddleisa.errors import DataError, DeployError, UsageError
@@ -63,9 +64,7 @@ def quantised(plain, made):
 
 def producers(file, kind):
     """{operation of that kind: the types of the operations that its inputs come from}, in order."""
-    import openvino
-
-    operations = openvino.Core().read_model(file).get_ordered_ops()
+    operations = core().read_model(file).get_ordered_ops()
     return {
         op.get_friendly_name(): [i.get_source_output().get_node().get_type_name() for i in op.inputs()]
         for op in operations
@@ -82,9 +81,7 @@ def test_every_convolution_but_the_first_has_its_weights_in_8_bits(plain, quanti
     weights = [inputs[1] for inputs in after.values()]
     # In 8 bits they stand as small whole numbers behind a factor.
     assert weights[0] == "Constant" and set(weights[1:]) == {"Multiply"}
-    constants = [
-        op for op in openvino.Core().read_model(quantised).get_ordered_ops() if op.get_type_name() == "Constant"
-    ]
+    constants = [op for op in core().read_model(quantised).get_ordered_ops() if op.get_type_name() == "Constant"]
     assert sum(op.get_element_type() == openvino.Type.i8 and len(op.shape) == 4 for op in constants) == len(weights) - 1
 
 
@@ -100,9 +97,7 @@ def test_what_the_convolutions_read_is_rounded_to_8_bits_and_what_the_attention_
 
 @int8
 def test_openvino_computes_the_convolutions_in_8_bits(quantised):
-    import openvino
-
-    compiled = openvino.Core().compile_model(quantised, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(quantised, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     kinds = [op.get_rt_info() for op in compiled.get_runtime_model().get_ordered_ops()]
     types = [k["runtimePrecision"].astype(str) for k in kinds if k["layerType"].astype(str) == "Convolution"]
     assert sum(kind in ("u8", "i8") for kind in types) >= len(types) - 1

@@ -1,0 +1,70 @@
+"""OpenVINO may not leave the process in a state in which the next signal crashes it."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from deploy_models import needs
+
+from paddleisa.deploy.openvino_core import signal_stack_kept
+
+SCRIPT = """
+    import os, signal, tempfile
+    from pathlib import Path
+    import numpy as np
+    from deploy_models import images, small_model
+    from paddleisa.deploy.calibration import Calibration
+    from paddleisa.deploy.engines import open_engine
+
+    received = []
+    signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    pictures = [np.random.default_rng(n).integers(0, 256, (64, 96, 3), np.uint8) for n in range(2)]
+    plain = lambda sample: {{"img": sample["img"].transpose(2, 0, 1) / 127.5 - 1}}
+    for seed in (1, 2):
+        model = small_model(seed)
+        for precision in {precisions}:
+            open_engine("openvino", precision, model, Calibration(pictures, plain, tried=False))
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert received == [signal.SIGTERM] * {count}
+    print("alive")
+"""
+
+
+@pytest.mark.parametrize("engine", [needs("openvino")])
+@pytest.mark.parametrize("precisions", [("fp32",), ("fp32", "int8")], ids="-".join)
+def test_a_signal_after_networks_have_come_and_gone_reaches_its_handler(engine, precisions, fresh_home, tmp_path):
+    if "int8" in precisions:
+        pytest.importorskip("nncf")
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT.format(precisions=precisions, count=2 * len(precisions))))
+    paths = f"import sys; sys.path[:0] = {[p for p in sys.path if p]!r}; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{paths}exec(open({str(script)!r}).read())"], capture_output=True, text=True
+    )
+    assert done.returncode != -signal.SIGSEGV, "crashed when the signal came"
+    assert done.stdout.splitlines()[-1:] == ["alive"], done.stderr
+
+
+def test_the_signal_stack_is_put_back(monkeypatch):
+    import ctypes
+
+    if not sys.platform.startswith("linux"):
+        pytest.skip("Linux only")
+    libc = ctypes.CDLL(None)
+
+    class Stack(ctypes.Structure):
+        _fields_ = (("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+    def current():
+        stack = Stack()
+        assert libc.sigaltstack(None, ctypes.byref(stack)) == 0
+        return stack.address, stack.size
+
+    before, memory = current(), ctypes.create_string_buffer(1 << 16)
+    with signal_stack_kept():
+        other = Stack(ctypes.addressof(memory), 0, len(memory))
+        assert libc.sigaltstack(ctypes.byref(other), None) == 0
+        assert current() == (ctypes.addressof(memory), 1 << 16)
+    assert current() == before
