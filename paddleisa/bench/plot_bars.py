@@ -73,13 +73,12 @@ def _bars(axis: Axes, rows: list[Row], names: list[str], key: str, colour: str) 
     axis.set_yticks(range(len(rows)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(False, axis="y")
-    axis.margins(x=0.18)
-    axis.set_xlim(left=0)
-    end = max(values, default=0.0)
-    for place, (row, value) in enumerate(zip(rows, values, strict=True)):
+    whiskers = [row.get("p99_ms") or 0.0 if key == "p50_ms" else 0.0 for row in rows]
+    ends = [max(pair) for pair in zip(values, whiskers, strict=True)]
+    axis.set_xlim(0, 1.18 * max(ends, default=0.0) or 1)
+    for place, (row, value, end) in enumerate(zip(rows, values, ends, strict=True)):
         words = row["cell"] if row["failed"] else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-        start = max(value, row.get("p99_ms") or 0.0) if key == "p50_ms" else value
-        axis.annotate(words, (start if end else 0.0, place), xytext=(5, 0), textcoords="offset points",
+        axis.annotate(words, (end, place), xytext=(5, 0), textcoords="offset points",
                       va="center", fontsize=8.5, color=GREY if row["failed"] else "#1f2933")  # fmt: skip
 
 
