@@ -83,7 +83,8 @@ def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
     if precision == "int8":
         import cv2
 
-        from paddleisa.deploy.calibration import Calibration, prepared_by
+        from paddleisa.deploy.calibration import Calibration
+        from paddleisa.transforms.compose import prepared_by
 
         pictures = [cv2.imread(str(file)) for file in sorted(folder.glob("?.png"))]
         # Not tried: random weights are sure of nothing, and the time does not depend on what comes out.

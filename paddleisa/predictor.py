@@ -62,7 +62,7 @@ class Predictor:
         import paddle
 
         from paddleisa.build import build_val_transforms
-        from paddleisa.transforms import Compose
+        from paddleisa.transforms.compose import prepared_by
 
         self.settings = TestSettings(
             scales=(scales,) if isinstance(scales, int | float) else tuple(scales),
@@ -72,7 +72,7 @@ class Predictor:
             stride=stride,
             protocol=protocol,
         )
-        self._prepare = Compose(build_val_transforms(config))
+        self._prepare = prepared_by(build_val_transforms(config))
         self.align_corners = bool((config.get("model") or {}).get("align_corners", False))
         model.eval()
         if precision == "int8":
@@ -118,8 +118,7 @@ class Predictor:
 
     def prepare(self, sample: dict) -> dict:
         """The sample with ``img`` prepared as the network's input (3, h, w) float32, and its geometry."""
-        rng = np.random.default_rng(0)  # validation transforms draw nothing; a user's own may
-        return self._prepare({**sample, "trans_info": [], "gt_fields": [], "rng": rng})
+        return self._prepare(sample)
 
     def predict_prepared(self, sample: dict) -> np.ndarray:
         """Mask of a sample that went through ``prepare`` or through the data set's own transforms."""

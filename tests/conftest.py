@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,3 +51,17 @@ def published_model(manifest):
         return built[row]
 
     return build
+
+
+@pytest.fixture
+def call(capfd):
+    """``call("val", "--config", ...)`` runs a command in this process: its exit code and what it printed."""
+    from paddleisa.cli.main import main
+
+    def call(*words):
+        code = main([str(word) for word in words])
+        captured = capfd.readouterr()
+        assert "Traceback" not in captured.err
+        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
+
+    return call

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     calibration = None
     if (images := common.calibration(args, config)) is not None:
         from paddleisa.build import build_val_transforms
-        from paddleisa.deploy.calibration import Calibration, prepared_by
+        from paddleisa.deploy.calibration import Calibration
+        from paddleisa.transforms.compose import prepared_by
 
         calibration = Calibration(images, prepared_by(build_val_transforms(config)))
     model = build_model(config)

@@ -77,15 +77,6 @@ class Calibration:
         return digest.hexdigest()
 
 
-def prepared_by(transforms: list) -> Callable[[dict], dict]:
-    """What `Calibration` prepares images with: validation transforms, as ``build.build_val_transforms`` gives them."""
-    from paddleisa.transforms import Compose
-
-    compose = Compose(transforms)
-    # Validation transforms draw no random numbers; a user's own may.
-    return lambda sample: compose({**sample, "trans_info": [], "gt_fields": [], "rng": np.random.default_rng(0)})
-
-
 class _Lazy(Sequence):
     """A sequence whose items are made when they are asked for."""
 

@@ -19,6 +19,8 @@ flips, padding with a whole number) and becomes float32 where it does not (inter
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from paddleisa.transforms.crop import RandomPaddingCrop
@@ -65,3 +67,14 @@ def _fused(transforms: list) -> list:
         else:
             steps.append(transform)
     return steps
+
+
+def prepared_by(transforms: list) -> Callable[[dict], dict]:
+    """What prepares an image outside a data set: the sample with ``img`` as the network takes it, and its geometry.
+
+    Args:
+        transforms: those of validation, as ``build.build_val_transforms`` gives them.
+    """
+    compose = Compose(transforms)
+    # Validation transforms draw no random numbers; a user's own may.
+    return lambda sample: compose({**sample, "trans_info": [], "gt_fields": [], "rng": np.random.default_rng(0)})

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from paddleisa.bench.process import Outcome
-from paddleisa.cli.main import main
 from paddleisa.errors import PaddleISAError
-
-
-@pytest.fixture
-def call(capfd):
-    def call(*words):
-        code = main([str(word) for word in words])
-        captured = capfd.readouterr()
-        assert "Traceback" not in captured.err
-        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
-
-    return call
 
 
 @pytest.fixture

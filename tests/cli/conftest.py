@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-
-from paddleisa.cli.main import main
 
 CONFIG = """
 model:
@@ -59,14 +56,3 @@ def project(tmp_path_factory):
 def in_project(project, monkeypatch):
     monkeypatch.chdir(project)
     return project
-
-
-@pytest.fixture
-def call(capfd):
-    def call(*words):
-        code = main([str(word) for word in words])
-        captured = capfd.readouterr()
-        assert "Traceback" not in captured.err
-        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
-
-    return call
