@@ -34,7 +34,7 @@ FORMS = ("plain", "fused")
 
 def worker(case: str, way: str, form: str, device: str, dtype: str, rounds: int) -> dict[str, object]:
     """In this process: seconds of both forms in turn, or, for one ``form``, its peak memory in bytes."""
-    from paddleisa.environment import set_device
+    from paddleisa.utils.environment import set_device
 
     set_device(device)
     import paddle

@@ -17,10 +17,10 @@ import numpy as np
 
 import paddleisa
 from paddleisa.build import build_dataset
-from paddleisa.deploy.engines import PRECISIONS_OF, require_engine
+from paddleisa.deploy.runtimes.open import PRECISIONS_OF, require_engine
 from paddleisa.errors import PaddleISAError
-from paddleisa.metrics import ConfusionMatrix
-from paddleisa.zoo.find import local_weights
+from paddleisa.evaluation.metrics import ConfusionMatrix
+from paddleisa.zoo.download.locate import local_weights
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/reference"))
 REFERENCE = {

@@ -65,14 +65,14 @@ def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
     if side == "defaults":
         import paddle  # first, so that paddleisa leaves the environment alone
     import paddleisa
-    from paddleisa.environment import load_paddle
+    from paddleisa.utils.environment import load_paddle
 
     load_paddle()
     import paddle
 
     from paddleisa.build import build_val_transforms
     from paddleisa.datasets import Dataset
-    from paddleisa.engine.evaluate import evaluate
+    from paddleisa.evaluation.evaluate import evaluate
 
     config_name, size, settings = CASES[case]
     engine, precision = SIDES[side]
@@ -83,7 +83,7 @@ def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
     if precision == "int8":
         import cv2
 
-        from paddleisa.deploy.calibration import Calibration
+        from paddleisa.deploy.export.calibration import Calibration
         from paddleisa.transforms.compose import prepared_by
 
         pictures = [cv2.imread(str(file)) for file in sorted(folder.glob("?.png"))]

@@ -1,6 +1,6 @@
 """What int8 costs: mIoU, equal pixels and time of a network by what of it stays in float32.
 
-Quantises the model once with everything in int8, once as the package does it (``deploy/quantise.py``), and then with
+Quantises the model once with everything in int8, once as the package does it (``deploy/export/quantize.py``), then with
 each part of the network in float32 as well, and runs each over the validation images. Calibrated with training images
 only. Equal pixels, and the error of the scores (root mean square, relative to the scores'), are against OpenVINO in
 float32; FLOPs are those of convolutions; the time is the shortest of five passes.
@@ -22,15 +22,15 @@ import numpy as np
 
 import paddleisa
 from paddleisa.build import build_dataset
-from paddleisa.deploy.calibration import Calibration, training_images
-from paddleisa.deploy.formats import write_checked
-from paddleisa.deploy.network import SCORES, upsampling_of
-from paddleisa.deploy.openvino_core import core
-from paddleisa.deploy.quantise import kept_operations, quantise
-from paddleisa.deploy.runners import OpenVinoRunner
-from paddleisa.logit_map import Scores
-from paddleisa.metrics import ConfusionMatrix
-from paddleisa.zoo.find import local_weights
+from paddleisa.deploy.export.calibration import Calibration, training_images
+from paddleisa.deploy.export.formats import write_checked
+from paddleisa.deploy.export.network import SCORES, upsampling_of
+from paddleisa.deploy.export.quantize import kept_operations, quantise
+from paddleisa.deploy.runtimes.openvino_core import core
+from paddleisa.deploy.runtimes.runners import OpenVinoRunner
+from paddleisa.evaluation.metrics import ConfusionMatrix
+from paddleisa.inference.lazy_logits import Scores
+from paddleisa.zoo.download.locate import local_weights
 
 
 class Frames:

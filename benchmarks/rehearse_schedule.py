@@ -19,8 +19,8 @@ from tqdm import tqdm
 import paddleisa
 from paddleisa.build import build_optimizer
 from paddleisa.config import build_part, check
-from paddleisa.engine.plan import Plan
 from paddleisa.registry import TRANSFORMS
+from paddleisa.training.iteration_plan import Plan
 from paddleisa.transforms import Compose
 
 SCHEDULES = {

@@ -24,8 +24,8 @@ TUNED = ("OMP_NUM_THREADS", "FLAGS_paddle_num_threads", "MKL_DEBUG_CPU_TYPE")
 def worker(side: str, size: int, batch: int, steps: int) -> dict[str, object]:
     """Run the steps in this process: seconds of each but the first, and peak memory in MB."""
     if side == "paddleisa":
-        from paddleisa.environment import load_paddle
         from paddleisa.models import ISANet, ResNet50_vd
+        from paddleisa.utils.environment import load_paddle
 
         load_paddle()
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from paddleisa import environment
+from paddleisa.utils import environment
 
 environment.prepare()
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddleisa.config import Config
-from paddleisa.deploy.calibration import Calibration, training_images
-from paddleisa.deploy.engines import open_engine, require_engine
+from paddleisa.deploy.export.calibration import Calibration, training_images
+from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DataError
-from paddleisa.inference import Passes, Protocol, TestSettings, mask_from, run_passes
+from paddleisa.inference.masks import Passes, Protocol, TestSettings, mask_from, run_passes
 
 if TYPE_CHECKING:
     from paddle import nn
 
-    from paddleisa.inference import Network
+    from paddleisa.inference.masks import Network
 
 
 class Predictor:
@@ -29,15 +29,15 @@ class Predictor:
         scales: factors on the prepared image's size.
         flip_horizontal, flip_vertical: add mirrored images.
         crop_size, stride: (width, height) of a sliding window and its steps.
-        protocol: ``published`` (2021), ``corrected`` (2023) or ``mmseg``; see :mod:`paddleisa.inference`.
+        protocol: ``published`` (2021), ``corrected`` (2023) or ``mmseg``; see :mod:`paddleisa.inference.masks`.
         engine: what computes the network: ``paddle``, ``paddle_inference``, ``onnxruntime``, ``openvino``, or ``auto``
-            for the fastest installed; see :mod:`paddleisa.deploy.engines`.
+            for the fastest installed; see :mod:`paddleisa.deploy.runtimes.open`.
         precision: of the network's arithmetic: ``fp32``, or ``bf16`` and ``int8`` where engine and device have it.
         calibration: for int8: images like those to predict, (H, W, 3) uint8 RGB, some 20; without them, images of the
-            config's ``train_dataset``. See :mod:`paddleisa.deploy.calibration`.
+            config's ``train_dataset``. See :mod:`paddleisa.deploy.export.calibration`.
 
     Attributes:
-        engine: the :class:`~paddleisa.deploy.engines.Engine` that computes, with the reason why.
+        engine: the :class:`~paddleisa.deploy.runtimes.open.Engine` that computes, with the reason why.
 
     Raises:
         UsageError: a setting that cannot be used. ConfigError: all problems of the config at once.

@@ -64,7 +64,7 @@ def bench_data(splits: list[str], num_workers: int, settings: Settings) -> Repor
 
 def measure_rate(split: str, workers: int, settings: dict) -> dict[str, object]:
     """Frames per second of one split with ``workers`` reading threads, 0: in this one."""
-    from paddleisa.engine.pipeline import prefetched
+    from paddleisa.utils.concurrency import prefetched
 
     settings = Settings(**settings)
     dataset = _dataset(split, settings)

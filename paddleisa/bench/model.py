@@ -13,7 +13,7 @@ from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError, one_of
 
 if TYPE_CHECKING:
-    from paddleisa.deploy.calibration import Calibration
+    from paddleisa.deploy.export.calibration import Calibration
     from paddleisa.predictor import Predictor
 
 DEFAULT_SIZE = (1024, 512)
@@ -51,7 +51,7 @@ def combinations(engines: list[str] | None, precisions: list[str] | None) -> lis
     Raises:
         UsageError: there is no such engine, or no engine has such a precision.
     """
-    from paddleisa.deploy.engines import ENGINES, PRECISIONS_OF
+    from paddleisa.deploy.runtimes.open import ENGINES, PRECISIONS_OF
 
     known = list(dict.fromkeys(precision for theirs in PRECISIONS_OF.values() for precision in theirs))
     for asked, names, option in ((engines, ENGINES, "--engine"), (precisions, known, "--precision")):
@@ -148,10 +148,10 @@ def _predictor(engine: str, precision: str, settings: Settings) -> tuple[Predict
     """The model in its engine, and the seconds that opening it there took."""
     import paddle
 
-    from paddleisa import environment
     from paddleisa.build import build_model
     from paddleisa.config import load_config
     from paddleisa.predictor import Predictor
+    from paddleisa.utils import environment
     from paddleisa.weights import load_weights
 
     environment.set_device(settings.device)
@@ -170,7 +170,7 @@ def _noise(size: tuple[int, int]) -> Calibration:
     """An image of noise: the time that int8 takes does not depend on the ranges, nor on what comes out."""
     import numpy as np
 
-    from paddleisa.deploy.calibration import Calibration
+    from paddleisa.deploy.export.calibration import Calibration
 
     width, height = size
     image = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)

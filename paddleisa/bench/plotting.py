@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddleisa.errors import UsageError
-from paddleisa.files import atomic_write
+from paddleisa.utils.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -82,7 +82,7 @@ class Report:
     def environment(self) -> dict[str, object]:
         """Machine, versions, threads."""
         from paddleisa.deploy.packages import versions
-        from paddleisa.environment import describe
+        from paddleisa.utils.environment import describe
 
         found = describe()
         return {**found, "packages": {**found["packages"], **versions(self.packages)}}

@@ -88,12 +88,12 @@ def measure_steps(precision: str, settings: dict) -> dict[str, object]:
     """
     import paddle
 
-    from paddleisa import environment
     from paddleisa.bench.memory import PeakMemory
     from paddleisa.bench.timing import Laps
     from paddleisa.build import build_loss, build_model, build_optimizer
     from paddleisa.config import check, load_config
-    from paddleisa.engine.precision import Precision
+    from paddleisa.training.precision import Precision
+    from paddleisa.utils import environment
 
     settings = Settings(**settings)
     environment.set_device(settings.device)
@@ -143,8 +143,8 @@ def _batches(config: Config, num_classes: int, settings: Settings) -> Iterator[t
     steps = settings.warmup + settings.iters
     if settings.real_data:
         from paddleisa.build import build_dataset
-        from paddleisa.engine.batches import training_batches
-        from paddleisa.engine.plan import Plan
+        from paddleisa.training.batches import training_batches
+        from paddleisa.training.iteration_plan import Plan
 
         dataset = build_dataset(config, "train")
         plan = Plan(steps, len(dataset), config["batch_size"], 1)

@@ -90,7 +90,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 2 when nothing could be measured."""
-    from paddleisa.environment import load_paddle
+    from paddleisa.utils.environment import load_paddle
 
     load_paddle()
     if args.plot:
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 def _isa(args: argparse.Namespace) -> tuple:
     from paddleisa.bench.isa import SIZES, Settings, bench_isa
     from paddleisa.bench.plot_isa import draw
-    from paddleisa.environment import set_device
+    from paddleisa.utils.environment import set_device
 
     settings = Settings(
         batch=args.batch,
@@ -129,7 +129,7 @@ def _model(args: argparse.Namespace) -> tuple:
     from paddleisa.bench.model import Settings, bench_model, combinations, default_size
     from paddleisa.bench.plot_bars import draw_model
     from paddleisa.config import check
-    from paddleisa.environment import set_device
+    from paddleisa.utils.environment import set_device
 
     pairs = combinations(args.engine, args.precision)
     device = set_device(args.device)
@@ -152,7 +152,7 @@ def _data(args: argparse.Namespace) -> tuple:
     from paddleisa.bench.data import Settings, bench_data
     from paddleisa.bench.plot_bars import draw_data
     from paddleisa.build import build_dataset
-    from paddleisa.environment import core_count
+    from paddleisa.utils.environment import core_count
 
     config, splits = common.load(args), list(dict.fromkeys(args.split))
     for split in splits:
@@ -167,7 +167,7 @@ def _train(args: argparse.Namespace) -> tuple:
     from paddleisa.bench.train import Settings, bench_train, crop_size
     from paddleisa.build import build_dataset
     from paddleisa.config import check
-    from paddleisa.environment import set_device
+    from paddleisa.utils.environment import set_device
 
     if args.batch_size:
         args.opts = [*args.opts, f"batch_size={args.batch_size}"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from paddleisa.config import Config
-    from paddleisa.inference import TestSettings
+    from paddleisa.inference.masks import TestSettings
     from paddleisa.predictor import Predictor
 
 
@@ -124,7 +124,7 @@ def calibration(args: argparse.Namespace, config: Config) -> Sequence[np.ndarray
     Raises:
         UsageError: they are given for another precision, or the config's training images are wanted and not there.
     """
-    from paddleisa.deploy.calibration import IMAGES, listed_images, training_images
+    from paddleisa.deploy.export.calibration import IMAGES, listed_images, training_images
 
     if args.precision != "int8":
         if args.calibration or args.calibration_images:
@@ -136,12 +136,12 @@ def calibration(args: argparse.Namespace, config: Config) -> Sequence[np.ndarray
 
 def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
     """Import paddle, choose the device, check the config, join the job: what comes before anything slow."""
-    from paddleisa.environment import load_paddle, set_device
+    from paddleisa.utils.environment import load_paddle, set_device
 
     load_paddle()
     set_device(args.device)
     from paddleisa.config import check
-    from paddleisa.engine import distributed
+    from paddleisa.utils import distributed
 
     check(config, purpose)
     distributed.start()
@@ -157,7 +157,7 @@ def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Co
 def print_resolved(config: Config, purpose: str) -> int:
     """The answer to --dry_run: everything checked, every default filled in, with origins."""
     from paddleisa.config import check
-    from paddleisa.environment import load_paddle
+    from paddleisa.utils.environment import load_paddle
 
     load_paddle()
     print(check(config, purpose, defaults=True).dump(), end="")
@@ -166,7 +166,7 @@ def print_resolved(config: Config, purpose: str) -> int:
 
 def test_settings(args: argparse.Namespace, config: Config) -> TestSettings:
     """Test settings from the options, else from the config's ``test_config``."""
-    from paddleisa.inference import TestSettings
+    from paddleisa.inference.masks import TestSettings
 
     given = config.get("test_config") or {}
     if args.aug_eval or args.scales or args.flip_horizontal or args.flip_vertical:
@@ -209,8 +209,8 @@ def find_model_path(args: argparse.Namespace, config: Config) -> Path:
     Raises:
         WeightsError: none are there; says how to get them.
     """
-    from paddleisa.zoo.catalog import load_catalogue
-    from paddleisa.zoo.find import cached_weights, local_weights
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue
+    from paddleisa.zoo.download.locate import cached_weights, local_weights
 
     if args.model_path:
         return Path(args.model_path)
@@ -244,7 +244,7 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
     import paddle
 
     from paddleisa.build import build_model
-    from paddleisa.deploy.engines import require_engine
+    from paddleisa.deploy.runtimes.open import require_engine
     from paddleisa.predictor import Predictor
     from paddleisa.weights import load_weights
 
@@ -278,10 +278,10 @@ def palette_of(config: Config) -> np.ndarray:
 
 def write_json(path: str | None, result: dict[str, object]) -> None:
     """The answer to --json, of the first process of a job."""
-    from paddleisa.environment import rank
+    from paddleisa.utils.environment import rank
 
     if path and rank() == 0:
-        from paddleisa.files import atomic_write
+        from paddleisa.utils.files import atomic_write
 
         with atomic_write(path, "w") as stream:
             json.dump(result, stream, indent=1)

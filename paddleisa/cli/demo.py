@@ -18,11 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train a small ISANet, score it in the ways of the published table, write pictures and a report."""
     from paddleisa.cli.common import write_json
-    from paddleisa.environment import load_paddle, set_device
+    from paddleisa.utils.environment import load_paddle, set_device
 
     load_paddle()
     set_device(args.device)
-    from paddleisa.engine.demo import demo
+    from paddleisa.cli.demo_run import demo
 
     result = demo(args.save_dir, args.iters)
     write_json(args.json, result)

@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
     common.start(args, config, "val")
     path = common.find_model_path(args, config)
     from paddleisa.build import build_model
-    from paddleisa.deploy.export import export_model
-    from paddleisa.deploy.formats import require_format
+    from paddleisa.deploy.export.export import export_model
+    from paddleisa.deploy.export.formats import require_format
     from paddleisa.weights import load_weights
 
     for format in args.format:
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     calibration = None
     if (images := common.calibration(args, config)) is not None:
         from paddleisa.build import build_val_transforms
-        from paddleisa.deploy.calibration import Calibration
+        from paddleisa.deploy.export.calibration import Calibration
         from paddleisa.transforms.compose import prepared_by
 
         calibration = Calibration(images, prepared_by(build_val_transforms(config)))

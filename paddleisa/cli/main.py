@@ -17,8 +17,8 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 from paddleisa import __version__
-from paddleisa.environment import rank
 from paddleisa.errors import PaddleISAError, nearest, one_of
+from paddleisa.utils.environment import rank
 
 COMMANDS = {
     "train": "train a model, or print its resolved config with --dry_run",

@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
-    from paddleisa.engine.predict import FOLDERS, find_images, predict
-    from paddleisa.environment import rank, world_size
     from paddleisa.errors import UsageError
+    from paddleisa.evaluation.predict import FOLDERS, find_images, predict
+    from paddleisa.utils.environment import rank, world_size
 
     if args.image_path is None:
         raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     palette = common.palette_of(config)
     submission = None
     if args.format:
-        from paddleisa.prepare.submission import Submission
+        from paddleisa.evaluation.cityscapes_submission import Submission
 
         submission = Submission(args.format, len(palette), args.save_dir)
         submission.targets([path for path, _ in images])  # over the images of all processes

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, or 2 when a check found errors."""
-    from paddleisa.environment import core_count
+    from paddleisa.utils.environment import core_count
 
     args.num_workers = core_count() if args.num_workers is None else max(0, args.num_workers)
     actions = {"cityscapes": _cityscapes, "voc": _voc, "check": _check, "scenes": _scenes, "browse": _browse}
@@ -83,7 +83,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _cityscapes(args) -> int:
-    from paddleisa.prepare.cityscapes import prepare_cityscapes
+    from paddleisa.data.prepare.cityscapes import prepare_cityscapes
 
     done = prepare_cityscapes(args.root, args.archives, args.source, overwrite=args.overwrite, workers=args.num_workers)
     print(f"{done.made} labels made, {done.kept} were there and right")
@@ -91,7 +91,7 @@ def _cityscapes(args) -> int:
 
 
 def _voc(args) -> int:
-    from paddleisa.prepare.voc import TRAINAUG, VAL, prepare_voc
+    from paddleisa.data.prepare.voc import TRAINAUG, VAL, prepare_voc
 
     done = prepare_voc(
         args.root,
@@ -113,8 +113,8 @@ def _check(args) -> int:
 
 
 def _scenes(args) -> int:
+    from paddleisa.data.synthetic.write import prepare_scenes
     from paddleisa.errors import UsageError
-    from paddleisa.prepare.scenes import prepare_scenes
 
     if len(args.num_images) > 2 or min(args.num_images) < 1 or min(args.size) < 32 or args.seed < 0:
         raise UsageError(
@@ -132,8 +132,8 @@ def _scenes(args) -> int:
 
 def _browse(args) -> int:
     from paddleisa.config import build_part, check, load_config
-    from paddleisa.prepare.browse import browse
-    from paddleisa.prepare.inventory import data_only
+    from paddleisa.data.check.browse import browse
+    from paddleisa.data.check.inventory import data_only
     from paddleisa.registry import DATASETS
 
     config = load_config(args.config, opts=args.opts, plugins=args.plugin)
@@ -162,14 +162,14 @@ def _present_parts(root: Path) -> dict[str, str]:
 def _finish(args, config) -> int:
     """Check, print, and write what was asked for."""
     from paddleisa.cli.common import write_json
-    from paddleisa.files import atomic_write
-    from paddleisa.prepare.check import check_config
+    from paddleisa.data.check.check import check_config
+    from paddleisa.utils.files import atomic_write
 
     report = check_config(config, workers=args.num_workers, cache=args.cache, quick=args.quick)
     print(report.text())
     write_json(args.json, {"command": "prepare check", **report.to_dict()})
     if args.html:
-        from paddleisa.prepare.page import page
+        from paddleisa.data.check.page import page
 
         with atomic_write(args.html, "w") as stream:
             stream.write(page(report))

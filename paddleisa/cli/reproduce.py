@@ -42,21 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if every score of every row is within 0.05 points on its whole data set, 1 if not; 128 + signal after one."""
     _check(args)
-    from paddleisa.environment import load_paddle, set_device
-    from paddleisa.zoo.catalog import load_catalogue
-    from paddleisa.zoo.ready import Request, choose
+    from paddleisa.reproduce.preflight import Request, choose
+    from paddleisa.utils.environment import load_paddle, set_device
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
     entries = choose(args.names, load_catalogue(args.catalogue))
     if args.model_path and len(entries) != 1:
         _refuse(f"one file cannot be the weights of {len(entries)} models", "--model_path", "Name one model")
     load_paddle()
     device = set_device(args.device)
-    from paddleisa.deploy.engines import require_engine
+    from paddleisa.deploy.runtimes.open import require_engine
 
     require_engine(args.engine, args.precision, device)
-    from paddleisa.zoo.ready import prepare
-    from paddleisa.zoo.report import Report, text_table, write_report
-    from paddleisa.zoo.reproduce import Options, Stopped, reproduce
+    from paddleisa.reproduce.preflight import prepare
+    from paddleisa.reproduce.report import Report, text_table, write_report
+    from paddleisa.reproduce.reproduce import Options, Stopped, reproduce
 
     path = Path(args.model_path) if args.model_path else None
     jobs = prepare(entries, Request(args.opts, args.plugin, path, args.catalogue, args.offline))
@@ -95,7 +95,7 @@ def command_line(args: argparse.Namespace) -> str:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from paddleisa.environment import world_size
+    from paddleisa.utils.environment import world_size
 
     if args.limit is not None and args.limit < 1:
         _refuse(f"there is no quick look at {args.limit} images", "--limit", "Give a number from 1")

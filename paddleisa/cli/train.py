@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(config)
     common.start(args, config, "train")
-    from paddleisa.engine.options import TrainOptions
-    from paddleisa.engine.train import train
-    from paddleisa.environment import rank
-    from paddleisa.prepare.check import quick_check
+    from paddleisa.data.check.check import quick_check
+    from paddleisa.training.options import TrainOptions
+    from paddleisa.training.trainer import train
+    from paddleisa.utils.environment import rank
 
     options = TrainOptions(
         save_dir=Path(args.save_dir),
@@ -93,12 +93,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _dry_run(config: object) -> int:
-    from paddleisa.environment import load_paddle
+    from paddleisa.utils.environment import load_paddle
 
     load_paddle()
     from paddleisa.config import check
-    from paddleisa.engine.reporting import batch_report
-    from paddleisa.environment import world_size
+    from paddleisa.training.reporting import batch_report
+    from paddleisa.utils.environment import world_size
 
     checked = check(config, "train", defaults=True)
     for line in batch_report(checked, checked["batch_size"] * world_size()):

@@ -35,12 +35,12 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return common.print_resolved(config, "val")
     common.start(args, config, "val")
-    from paddleisa import environment
     from paddleisa.build import build_dataset
-    from paddleisa.engine.evaluate import evaluate
-    from paddleisa.files import sha256_of
-    from paddleisa.prepare.check import quick_check
-    from paddleisa.prepare.official import OfficialRun
+    from paddleisa.data.check.check import quick_check
+    from paddleisa.evaluation.cityscapes_official import OfficialRun
+    from paddleisa.evaluation.evaluate import evaluate
+    from paddleisa.utils import environment
+    from paddleisa.utils.files import sha256_of
 
     common.find_model_path(args, config)  # what is missing is told before the network is built, weights first
     quick_check(config, "val")

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, or 1 where ``verify`` or ``table --check`` found a difference."""
     from paddleisa.cli.common import write_json
-    from paddleisa.zoo.catalog import load_catalogue
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
     actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify}
     actions |= {"convert": _convert, "table": _table}
@@ -87,7 +87,7 @@ def _info(args, catalogue) -> tuple[object, int]:
 
 
 def _download(args, catalogue) -> tuple[object, int]:
-    from paddleisa.zoo.find import download_weights
+    from paddleisa.zoo.download.locate import download_weights
 
     families = {entry.family for entry in catalogue}
     entries = [
@@ -104,8 +104,8 @@ def _download(args, catalogue) -> tuple[object, int]:
 
 
 def _log(args, catalogue) -> tuple[object, int]:
-    from paddleisa.zoo.find import download_log
-    from paddleisa.zoo.trainlog import read_train_log, write_run
+    from paddleisa.zoo.download.locate import download_log
+    from paddleisa.zoo.train_log import read_train_log, write_run
 
     file = _local_file(args.source, catalogue)
     name = file.stem if file else args.source
@@ -118,8 +118,8 @@ def _log(args, catalogue) -> tuple[object, int]:
 
 
 def _verify(args, catalogue) -> tuple[object, int]:
-    from paddleisa.zoo.find import download_weights, local_weights
-    from paddleisa.zoo.verify import best_match, verify_weights
+    from paddleisa.reproduce.verify import best_match, verify_weights
+    from paddleisa.zoo.download.locate import download_weights, local_weights
 
     path = _local_file(args.source, catalogue)
     if path is None:
@@ -135,7 +135,7 @@ def _verify(args, catalogue) -> tuple[object, int]:
 def _convert(args, catalogue) -> tuple[object, int]:
     from paddleisa.errors import UsageError
     from paddleisa.zoo.convert import convert
-    from paddleisa.zoo.find import download_weights
+    from paddleisa.zoo.download.locate import download_weights
 
     source, target = _local_file(args.source, catalogue), args.target
     if source is None:
@@ -149,7 +149,7 @@ def _convert(args, catalogue) -> tuple[object, int]:
 
 
 def _table(args, catalogue) -> tuple[object, int]:
-    from paddleisa.zoo.table import markdown_table, update_tables
+    from paddleisa.zoo.catalogue.readme_table import markdown_table, update_tables
 
     if args.file is None:
         tables = {
@@ -179,7 +179,7 @@ def _local_file(source: str, catalogue) -> Path | None:
 
 
 def _where_weights_are(entry) -> Path | None:
-    from paddleisa.zoo.find import cached_weights, local_weights
+    from paddleisa.zoo.download.locate import cached_weights, local_weights
 
     cached = cached_weights(entry)
     return local_weights(entry.name) or (cached if cached.is_file() else None)
@@ -187,7 +187,7 @@ def _where_weights_are(entry) -> Path | None:
 
 def _facts(entry) -> dict[str, object]:
     """All that is known of an entry, as plain data."""
-    from paddleisa.zoo.lock import LockFile
+    from paddleisa.zoo.download.hash_lock import LockFile
 
     known, here = LockFile().get(entry.row.weights.source), _where_weights_are(entry)
     return {

@@ -11,10 +11,10 @@ from __future__ import annotations
 import importlib
 
 from paddleisa.config.config import Config, load_config
-from paddleisa.config.finding import shipped_configs
+from paddleisa.config.locate import shipped_configs
 
 _LAZY = {
-    "check": "paddleisa.config.checking",
+    "check": "paddleisa.config.checker",
     "build_component": "paddleisa.config.components",
     "build_part": "paddleisa.config.components",
     "build_value": "paddleisa.config.components",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paddleisa.config import compat
 from paddleisa.config.nodes import Node, shorten
-from paddleisa.config.reading import exists, kind_of, neighbours, read_file
+from paddleisa.config.yaml_reader import exists, kind_of, neighbours, read_file
 from paddleisa.errors import ConfigError
 
 BASE, INHERITED = "_base_", "_inherited_"

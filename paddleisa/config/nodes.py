@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from paddleisa.resources import configs_dir
+from paddleisa.utils.resources import configs_dir
 
 Key = str | int
 KeyPath = tuple[Key, ...]

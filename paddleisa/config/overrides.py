@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from paddleisa.config.nodes import KeyPath, Node, Origin, dotted, graft
-from paddleisa.config.reading import kind_of, parse
+from paddleisa.config.yaml_reader import kind_of, parse
 from paddleisa.errors import ConfigError, nearest, one_of
 
 FLAG_PATHS = {"learning_rate": ("lr_scheduler", "learning_rate")}  # all other flags are top-level keys

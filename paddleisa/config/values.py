@@ -11,8 +11,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-from paddleisa.config.reading import Loader, shown
 from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
+from paddleisa.config.yaml_reader import Loader, shown
 from paddleisa.errors import nearest
 
 _WORDS = {

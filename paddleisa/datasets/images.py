@@ -9,7 +9,7 @@ import numpy as np
 
 from paddleisa.datasets import png
 from paddleisa.errors import DataError
-from paddleisa.files import atomic_write
+from paddleisa.utils.files import atomic_write
 
 _JPEG_SIGNATURE, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
 _COPY_AGAIN = "Copy or download the file again"

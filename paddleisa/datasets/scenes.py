@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from paddleisa.datasets import street, street_objects
 from paddleisa.datasets.base import SegmentationData, Transforms
+from paddleisa.datasets.synthetic import street, street_objects
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import cityscapes_palette
 

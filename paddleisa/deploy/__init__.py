@@ -1,1 +1,1 @@
-"""Deployment: exported files, and the inference engines that compute a network elsewhere than in Paddle's dygraph."""
+"""What can compute a network: files it is exported to, and runtimes that read them."""

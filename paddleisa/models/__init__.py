@@ -1,9 +1,9 @@
 """Backbones, heads and models. Importing this package fills their registries."""
 
 from paddleisa.models.attention import SelfAttention, interlace
+from paddleisa.models.backbones.resnet_v1c import ResNet50_v1c, ResNet101_v1c
+from paddleisa.models.backbones.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd
 from paddleisa.models.isanet import ISAHead, ISANet
-from paddleisa.models.resnet_v1c import ResNet50_v1c, ResNet101_v1c
-from paddleisa.models.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd
 
 __all__ = [
     "ISAHead",

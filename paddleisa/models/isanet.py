@@ -10,10 +10,10 @@ from paddle import nn
 from pydantic import Field
 
 from paddleisa.errors import ConfigError
+from paddleisa.inference.interpolation import Upsampling
 from paddleisa.models.attention import SelfAttention, interlace
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES, HEADS, MODELS
-from paddleisa.upsampling import Upsampling
 
 PositiveInt = Annotated[int, Field(gt=0)]
 

@@ -10,7 +10,7 @@ class ConvBNReLU(nn.Layer):
     """Convolution without bias, batch normalisation, and ReLU unless ``relu`` is False.
 
     The sublayers are named as in the published weights: ``_conv`` and ``_batch_norm``. Training on several GPUs turns
-    the normalisation into SyncBatchNorm afterwards (engine/train.py), so that no model has to know where it runs.
+    the normalisation into SyncBatchNorm afterwards (training/trainer.py), so that no model has to know where it runs.
     """
 
     def __init__(

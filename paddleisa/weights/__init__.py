@@ -2,11 +2,11 @@
 
 from paddleisa.weights.archive import read_archive
 from paddleisa.weights.extract import extract_archive
-from paddleisa.weights.loading import load_backbone, load_weights
-from paddleisa.weights.reading import read_weights
+from paddleisa.weights.load import load_backbone, load_weights
+from paddleisa.weights.read import read_weights
 from paddleisa.weights.report import LoadReport, Mismatch, UnfitWeightsError
+from paddleisa.weights.save import save_weights
 from paddleisa.weights.verify import Difference, verify_state
-from paddleisa.weights.writing import save_weights
 
 __all__ = [
     "Difference",

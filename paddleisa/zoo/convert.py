@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 
 from paddleisa.errors import UsageError, WeightsError
-from paddleisa.files import sha256_of
+from paddleisa.utils.files import sha256_of
 from paddleisa.weights import read_weights, save_weights
 from paddleisa.weights.report import grouped
-from paddleisa.weights.torch_file import is_torch, read_torch
+from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
 from paddleisa.zoo.mmseg_names import AUXILIARY, COUNTER, depth_of, name_table
 
 Names = Literal["auto", "mmseg"]

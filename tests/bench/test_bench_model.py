@@ -6,7 +6,7 @@ import pytest
 
 from paddleisa.bench.model import combinations, default_size
 from paddleisa.config import Config, load_config
-from paddleisa.deploy.engines import PRECISIONS_OF
+from paddleisa.deploy.runtimes.open import PRECISIONS_OF
 
 SCENES = "isanet_resnet18_os8_scenes_128x128_200"
 MODEL = ("bench", "model", "--config", SCENES, "--opts", "model.isa_channels=8", "--device", "cpu")

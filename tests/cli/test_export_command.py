@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from paddleisa.deploy import packages
-from paddleisa.deploy.engines import PACKAGES
+from paddleisa.deploy.runtimes.open import PACKAGES
 
 MODEL = ("--config", "tiny.yml", "--device", "cpu", "--model_path", "w.pdparams")
 

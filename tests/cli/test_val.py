@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paddleisa.config import check, load_config
-from paddleisa.files import sha256_of
+from paddleisa.utils.files import sha256_of
 from paddleisa.weights import read_weights, save_weights
 
 VAL = ("val", "--config", "tiny.yml", "--device", "cpu")

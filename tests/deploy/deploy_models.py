@@ -9,8 +9,8 @@ import pytest
 from paddleisa import models
 from paddleisa.config import Config
 from paddleisa.deploy import packages
-from paddleisa.deploy.engines import PACKAGES
-from paddleisa.models.resnet_vd import BasicBlock, ResNet_vd
+from paddleisa.deploy.runtimes.open import PACKAGES
+from paddleisa.models.backbones.resnet_vd import BasicBlock, ResNet_vd
 
 CONFIG = Config.from_dict(
     {

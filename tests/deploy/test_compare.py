@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paddleisa.deploy.compare import compare, shapes_to_compare
+from paddleisa.deploy.export.compare import compare, shapes_to_compare
 from paddleisa.errors import DeployError
 
 SHAPES = [(1, 3, 6, 5), (2, 3, 4, 4)]

@@ -7,9 +7,9 @@ import reference
 from deploy_models import CONVERTED, FORMAT_OF
 from published import ROWS
 
-from paddleisa.deploy.engines import open_engine
-from paddleisa.deploy.formats import open_file, write_checked
-from paddleisa.logit_map import LogitMap
+from paddleisa.deploy.export.formats import open_file, write_checked
+from paddleisa.deploy.runtimes.open import open_engine
+from paddleisa.inference.lazy_logits import LogitMap
 
 pytestmark = [pytest.mark.slow, pytest.mark.reference]
 SIZES = ((129, 193), (97, 97))

@@ -13,9 +13,11 @@ import paddle
 import pytest
 from deploy_models import small_model
 
-from paddleisa.deploy import cache, engines, formats
-from paddleisa.deploy.cache import cached
-from paddleisa.deploy.identity import structure_digest, weights_digest
+from paddleisa.deploy.export import formats
+from paddleisa.deploy.export.model_digest import structure_digest, weights_digest
+from paddleisa.deploy.runtimes import cache
+from paddleisa.deploy.runtimes import open as engines
+from paddleisa.deploy.runtimes.cache import cached
 
 PARTS = {"weights": "abc", "format": "onnx"}
 
@@ -164,7 +166,7 @@ def test_another_process_finds_the_entry(tmp_path):
         from deploy_models import small_model
         import paddle
         if len(sys.argv) > 1: paddle.nn.Conv2D(1, 1, 1)  # layers made before change only layers' running numbers
-        from paddleisa.deploy.identity import structure_digest, weights_digest
+        from paddleisa.deploy.export.model_digest import structure_digest, weights_digest
         model = small_model()
         print(weights_digest(model), structure_digest(model))
     """

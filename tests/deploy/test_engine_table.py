@@ -9,7 +9,7 @@ import reference
 from published import ROWS
 
 import paddleisa
-from paddleisa.deploy.engines import PRECISIONS_OF, require_engine
+from paddleisa.deploy.runtimes.open import PRECISIONS_OF, require_engine
 from paddleisa.errors import PaddleISAError
 
 PAGE = Path(__file__).parents[2] / "docs/performance.md"

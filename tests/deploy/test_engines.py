@@ -8,10 +8,12 @@ import pytest
 from deploy_models import CONFIG, CONVERTED, images, needs
 
 from paddleisa import Predictor
-from paddleisa.deploy import engines, openvino_core, packages
-from paddleisa.deploy.engines import open_engine, require_engine
+from paddleisa.deploy import packages
+from paddleisa.deploy.runtimes import open as engines
+from paddleisa.deploy.runtimes import openvino_core
+from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DeployError, UsageError
-from paddleisa.logit_map import LogitMap
+from paddleisa.inference.lazy_logits import LogitMap
 from paddleisa.models import ISANet
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (45, 71, 3)).astype(np.uint8)
@@ -117,7 +119,7 @@ def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processo
 
 def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
     pytest.importorskip("openvino")
-    from paddleisa.deploy import runners
+    from paddleisa.deploy.runtimes import runners
 
     class Old:
         def get_property(self, device, name):

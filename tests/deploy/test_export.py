@@ -9,8 +9,8 @@ import yaml
 from deploy_models import CONFIG, needs, small_model
 
 from paddleisa import Predictor
-from paddleisa.deploy import export as export_module
-from paddleisa.deploy.export import export_model
+from paddleisa.deploy.export import export as export_module
+from paddleisa.deploy.export.export import export_model
 from paddleisa.errors import DeployError, UsageError
 
 

@@ -10,8 +10,9 @@ import pytest
 from deploy_models import CONVERTED, FORMAT_OF, images, logits_of, needs, small_model
 
 import paddleisa
-from paddleisa.deploy import formats, runners
-from paddleisa.deploy.formats import open_file, write_checked
+from paddleisa.deploy.export import formats
+from paddleisa.deploy.export.formats import open_file, write_checked
+from paddleisa.deploy.runtimes import runners
 from paddleisa.errors import DeployError
 
 
@@ -78,7 +79,7 @@ def test_a_file_that_computes_something_else_is_refused(engine, model, tmp_path,
 
 
 def test_a_wrong_crop_of_the_padding_is_refused(model, tmp_path, monkeypatch):
-    from paddleisa.deploy.static_form import _Windows
+    from paddleisa.deploy.export.static_form import _Windows
 
     real = _Windows.__init__
 

@@ -6,8 +6,8 @@ import pytest
 from deploy_models import images, logits_of, with_statistics
 from paddle import nn
 
-from paddleisa.deploy.fuse import fold_batch_norm
-from paddleisa.deploy.network import deploy_network
+from paddleisa.deploy.export.fuse import fold_batch_norm
+from paddleisa.deploy.export.network import deploy_network
 
 
 def norms_in(model):

@@ -8,15 +8,15 @@ import textwrap
 import pytest
 from deploy_models import needs
 
-from paddleisa.deploy.openvino_core import signal_stack_kept
+from paddleisa.deploy.runtimes.openvino_core import signal_stack_kept
 
 SCRIPT = """
     import os, signal, tempfile
     from pathlib import Path
     import numpy as np
     from deploy_models import images, small_model
-    from paddleisa.deploy.calibration import Calibration
-    from paddleisa.deploy.engines import open_engine
+    from paddleisa.deploy.export.calibration import Calibration
+    from paddleisa.deploy.runtimes.open import open_engine
 
     received = []
     signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))

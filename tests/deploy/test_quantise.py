@@ -13,14 +13,15 @@ from paddleisa.cli import common
 from paddleisa.config import Config
 from paddleisa.datasets.images import write_image
 from paddleisa.datasets.scenes import Scenes
-from paddleisa.deploy import engines, packages
-from paddleisa.deploy.calibration import Calibration, listed_images, training_images
-from paddleisa.deploy.engines import PACKAGES, open_engine, require_engine
-from paddleisa.deploy.export import export_model
-from paddleisa.deploy.int8 import refuse, trial, write_int8
-from paddleisa.deploy.openvino_core import core
-from paddleisa.deploy.quantise import quantise
-from paddleisa.deploy.runners import OpenVinoRunner
+from paddleisa.deploy import packages
+from paddleisa.deploy.export.calibration import Calibration, listed_images, training_images
+from paddleisa.deploy.export.export import export_model
+from paddleisa.deploy.export.int8 import refuse, trial, write_int8
+from paddleisa.deploy.export.quantize import quantise
+from paddleisa.deploy.runtimes import open as engines
+from paddleisa.deploy.runtimes.open import PACKAGES, open_engine, require_engine
+from paddleisa.deploy.runtimes.openvino_core import core
+from paddleisa.deploy.runtimes.runners import OpenVinoRunner
 from paddleisa.errors import DataError, DeployError, UsageError
 
 TROUBLE = packages.problem_with((*PACKAGES["openvino"], "nncf"))
@@ -201,7 +202,7 @@ def test_other_calibration_images_are_another_entry_of_the_cache(model, fresh_ho
         for name in ("model.xml", "model.bin"):
             (folder / name).write_text(calibration.digest)
 
-    monkeypatch.setattr("paddleisa.deploy.int8.write_int8", build)
+    monkeypatch.setattr("paddleisa.deploy.export.int8.write_int8", build)
     monkeypatch.setattr(engines, "_converted", lambda model, format: ([fresh_home / "model.xml"], {}))
     first, second = (Calibration(scenes("train", n), prepared) for n in (1, 2))
     for calibration in (first, second, first):

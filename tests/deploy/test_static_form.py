@@ -8,7 +8,7 @@ import pytest
 from deploy_models import images, logits_of, with_statistics
 from paddle import nn
 
-from paddleisa.deploy.static_form import StaticISANet, use_static_form
+from paddleisa.deploy.export.static_form import StaticISANet, use_static_form
 from paddleisa.models import ISANet
 
 

@@ -10,7 +10,7 @@ import paddleisa
 from paddleisa.cli import main as cli
 from paddleisa.config import shipped_configs
 from paddleisa.models import ISANet, ResNet50_vd
-from paddleisa.zoo.catalog import load_catalogue
+from paddleisa.zoo.catalogue.catalogue import load_catalogue
 from paddleisa.zoo.convert import convert
 
 torch = pytest.importorskip("torch", reason="torch is an extra of the development install: pip install torch")
@@ -92,7 +92,7 @@ def test_download_folder_to_mask_by_the_commands(pair, tmp_path, monkeypatch, ca
     model, _ = pair
     if model.align_corners:
         pytest.skip("once is enough")
-    from paddleisa.zoo.find import cached_weights, local_weights
+    from paddleisa.zoo.download.locate import cached_weights, local_weights
 
     name = CONFIG[False]
     monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
@@ -101,7 +101,9 @@ def test_download_folder_to_mask_by_the_commands(pair, tmp_path, monkeypatch, ca
     path = cached_weights(entry)
     path.parent.mkdir(parents=True)
     save(model, path)
-    monkeypatch.setattr("paddleisa.zoo.find.download_weights", lambda entry, offline: path)  # its hash is another one
+    monkeypatch.setattr(
+        "paddleisa.zoo.download.locate.download_weights", lambda entry, offline: path
+    )  # its hash is another one
     assert cli.main(["zoo", "convert", name]) == 0
     assert "mmsegmentation's ISANet on ResNet50_v1c, 19 classes" in capsys.readouterr().out
     assert local_weights(name).resolve() == tmp_path / "pretrained" / f"{name}.safetensors"

@@ -12,7 +12,7 @@ import pytest
 
 from paddleisa.cli.main import main
 from paddleisa.datasets.images import write_image, write_label
-from paddleisa.engine.checkpoint import read_checkpoint
+from paddleisa.training.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent / "tiny"

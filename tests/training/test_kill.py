@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddleisa.engine.checkpoint import checkpoints, read_checkpoint
+from paddleisa.training.checkpoint import checkpoints, read_checkpoint
 
 TINY = Path(__file__).parent / "tiny" / "tiny.yml"
 

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleisa.engine.evaluate import Evaluation
-from paddleisa.engine.runlog import RunLog
-from paddleisa.engine.runlog.board import serve
 from paddleisa.errors import UsageError
-from paddleisa.metrics import ConfusionMatrix
-from paddleisa.zoo.trainlog import read_train_log
+from paddleisa.evaluation.evaluate import Evaluation
+from paddleisa.evaluation.metrics import ConfusionMatrix
+from paddleisa.training.logging import RunLog
+from paddleisa.training.logging.board import serve
+from paddleisa.zoo.train_log import read_train_log
 
 RUN = "visualdl/vdlrecords.paddleisa.log"
 PADDLESEG_LINE = re.compile(
@@ -205,7 +205,7 @@ def test_a_loss_that_is_not_finite_is_logged_everywhere(tmp_path, value):
 
 def test_without_use_vdl_visualdl_is_neither_imported_nor_written(tmp_path):
     program = (
-        "import sys\nfrom paddleisa.engine.runlog import RunLog\n"
+        "import sys\nfrom paddleisa.training.logging import RunLog\n"
         f"with RunLog({str(tmp_path)!r}, iters=1, batch_size=1, use_vdl=False) as log:\n"
         "    log.hparams({'a': 1}); log.step(1, 1, {'main': 1.0}, 0.1, 1.0, 0.0); log.images(1, {})\n"
         "print('visualdl' in sys.modules, 'paddle' in sys.modules, 'cv2' in sys.modules)"
@@ -227,7 +227,7 @@ def test_a_fresh_run_moves_earlier_logs_aside(tmp_path):
 
 def test_a_closed_terminal_does_not_end_the_log(tmp_path):
     program = (
-        "import os\nfrom paddleisa.engine.runlog import RunLog\n"
+        "import os\nfrom paddleisa.training.logging import RunLog\n"
         f"log = RunLog({str(tmp_path)!r}, iters=9, batch_size=1)\n"
         "log.message('one')\nread, write = os.pipe()\nos.dup2(write, 1); os.close(read)\n"
         "log.message('two'); log.message('three'); log.close()\nos._exit(0)"

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from paddleisa.engine.runlog import RunLog, console, jsonl, records
+from paddleisa.training.logging import RunLog, console, jsonl, records
 
 RUN = "visualdl/vdlrecords.paddleisa.log"
 FILES = ("train.log", "log.jsonl", RUN)
@@ -24,7 +24,7 @@ FILES = ("train.log", "log.jsonl", RUN)
 TRAINING = """
 import os, struct, sys
 import numpy as np
-from paddleisa.engine.runlog import RunLog
+from paddleisa.training.logging import RunLog
 folder, start, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 done = os.open(folder + "/done", os.O_RDWR | os.O_CREAT)
@@ -209,8 +209,8 @@ def test_files_that_need_no_repair_are_not_written_again(tmp_path):
 
 FILLING = """
 import resource, sys
-from paddleisa.engine.runlog import RunLog
-from paddleisa.files import WriteError
+from paddleisa.training.logging import RunLog
+from paddleisa.utils.files import WriteError
 log = RunLog(sys.argv[1], iters=1000, batch_size=1, use_vdl=True, log_iters=1)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))

@@ -11,11 +11,11 @@ import paddle
 import pytest
 
 from paddleisa.config import check, load_config
-from paddleisa.engine.checkpoint import checkpoints, read_checkpoint
-from paddleisa.engine.options import TrainOptions
-from paddleisa.engine.train import Trainer, train
 from paddleisa.errors import CheckpointError, ConfigError, DataError, TrainingError, UsageError
-from paddleisa.files import WriteError
+from paddleisa.training.checkpoint import checkpoints, read_checkpoint
+from paddleisa.training.options import TrainOptions
+from paddleisa.training.trainer import Trainer, train
+from paddleisa.utils.files import WriteError
 from paddleisa.weights import read_weights
 
 TINY = Path(__file__).parent / "tiny" / "tiny.yml"

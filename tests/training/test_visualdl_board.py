@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleisa.engine.evaluate import Evaluation
-from paddleisa.engine.runlog import RunLog
-from paddleisa.engine.runlog.board import serve
 from paddleisa.errors import UsageError
-from paddleisa.metrics import ConfusionMatrix
+from paddleisa.evaluation.evaluate import Evaluation
+from paddleisa.evaluation.metrics import ConfusionMatrix
+from paddleisa.training.logging import RunLog
+from paddleisa.training.logging.board import serve
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -128,7 +128,7 @@ def test_a_torn_run_is_named_when_the_board_cannot_start(tmp_path):
 
 def test_the_board_ends_with_a_killed_training(tmp_path):
     program = (
-        "import sys, time\nfrom paddleisa.engine.runlog.board import serve\n"
+        "import sys, time\nfrom paddleisa.training.logging.board import serve\n"
         "board = serve(sys.argv[1])\nprint(board.process.pid, board.address, flush=True)\ntime.sleep(100)"
     )
     starter = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)

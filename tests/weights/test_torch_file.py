@@ -14,7 +14,7 @@ from peak_memory import growth_of
 
 from paddleisa.errors import WeightsError
 from paddleisa.weights import read_weights
-from paddleisa.weights.torch_file import is_torch, read_torch
+from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
 
 FORMATS = {"zip": packed, "stream": streamed}
 
@@ -52,7 +52,7 @@ def test_the_attacks_are_real_for_the_standard_unpickler(number, tmp_path):
 def test_memory_stays_below_twice_the_file_and_100_megabytes(tmp_path):
     for name, make in REFUSED.items():
         (tmp_path / name).write_bytes(make("true"))
-    growth, _ = growth_of("paddleisa.weights.torch_file:read_torch", tmp_path)
+    growth, _ = growth_of("paddleisa.weights.safe_pickle.torch_file:read_torch", tmp_path)
     assert len(growth) == len(REFUSED)
     sizes = {name: (tmp_path / name).stat().st_size for name in growth}
     assert {name: rise >> 20 for name, rise in growth.items() if rise > 2 * sizes[name] + 100e6} == {}

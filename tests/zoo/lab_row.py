@@ -76,7 +76,7 @@ def separate_matrices(
     """{"protocol/way": confusion matrix} by what ``val`` does, a whole evaluation for each."""
     import paddleisa
     from paddleisa.build import build_dataset
-    from paddleisa.engine.evaluate import evaluate
+    from paddleisa.evaluation.evaluate import evaluate
     from paddleisa.predictor import Predictor
 
     config = paddleisa.load_config(config, opts=opts)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddleisa.errors import ConfigError, UsageError
-from paddleisa.zoo.catalog import load_catalogue, read_catalogue
-from paddleisa.zoo.manifest import parse_manifest
+from paddleisa.zoo.catalogue.catalogue import load_catalogue, read_catalogue
+from paddleisa.zoo.catalogue.manifest import parse_manifest
 
 PRETRAINED = Path(__file__).parents[2] / "pretrained"
 REFERENCE = Path(__file__).parents[1] / "reference" / "state_manifest.json"

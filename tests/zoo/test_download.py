@@ -20,11 +20,11 @@ import httpx
 import pytest
 
 from paddleisa.errors import DownloadError, UsageError, WeightsError
-from paddleisa.zoo import download as download_module
-from paddleisa.zoo import transfer as transfer_module
-from paddleisa.zoo.answers import answer
-from paddleisa.zoo.download import fetch
-from paddleisa.zoo.transfer import Policy
+from paddleisa.zoo.download import download as download_module
+from paddleisa.zoo.download import transfer as transfer_module
+from paddleisa.zoo.download.download import fetch
+from paddleisa.zoo.download.http_checks import answer
+from paddleisa.zoo.download.transfer import Policy
 
 
 @pytest.fixture
@@ -457,7 +457,7 @@ def test_an_address_that_cannot_be_used_is_an_error(get, url):
 
 FETCH = """
 import sys
-from paddleisa.zoo.download import fetch
+from paddleisa.zoo.download.download import fetch
 print(fetch(sys.argv[1], sys.argv[2], quiet=True).read_bytes()[:8].hex())
 """
 

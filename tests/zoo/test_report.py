@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from paddleisa.config import Config
-from paddleisa.inference import TestSettings
-from paddleisa.zoo.outcome import Outcome
-from paddleisa.zoo.ready import Job
-from paddleisa.zoo.report import Report, text_table, write_report
-from paddleisa.zoo.tally import Tally
-from paddleisa.zoo.ways import Way
+from paddleisa.inference.masks import TestSettings
+from paddleisa.reproduce.accumulator import Tally
+from paddleisa.reproduce.preflight import Job
+from paddleisa.reproduce.report import Report, text_table, write_report
+from paddleisa.reproduce.result import Outcome
+from paddleisa.reproduce.targets import Way
 
 NAMES = ["road", "<b>sky</b>", "car & van", "never"]
 PALETTE = np.array([[128, 64, 128], [70, 130, 180], [0, 0, 142], [255, 255, 0]], np.uint8)

@@ -14,8 +14,8 @@ import pytest
 from lab_row import IMAGES, reproduce
 
 from paddleisa.cli.main import main
-from paddleisa.deploy.engines import PACKAGES
 from paddleisa.deploy.packages import problem_with
+from paddleisa.deploy.runtimes.open import PACKAGES
 from paddleisa.errors import CheckpointError, UsageError
 
 
@@ -63,7 +63,7 @@ class Calls:
     """Counts the images that are evaluated, and acts after some of them."""
 
     def __init__(self, monkeypatch):
-        from paddleisa.zoo.tally import Tally
+        from paddleisa.reproduce.accumulator import Tally
 
         self.images, self.after, add = 0, {}, Tally.add
 
@@ -172,9 +172,9 @@ def test_a_quick_look_is_not_continued_by_the_whole_run(lab, calls):
 def test_killed_it_continues_at_the_next_image_and_ends_as_if_it_had_not_been(lab, tmp_path, calls):
     script = """
 import os, signal, sys
-import paddleisa.zoo.reproduce as module
+import paddleisa.reproduce.reproduce as module
 from paddleisa.cli.main import main
-from paddleisa.zoo.tally import Tally
+from paddleisa.reproduce.accumulator import Tally
 module.SAVE_EVERY, save = 0, Tally.save
 def die_after_three(tally, *args):
     save(tally, *args)

@@ -13,10 +13,10 @@ from lab_row import reproduce
 
 from paddleisa.cli.main import main
 from paddleisa.errors import UsageError, WeightsError
-from paddleisa.zoo.catalog import load_catalogue
-from paddleisa.zoo.data import data_digest
-from paddleisa.zoo.ready import NotReady, choose
-from paddleisa.zoo.ways import ways_of
+from paddleisa.reproduce.data_fingerprint import data_digest
+from paddleisa.reproduce.preflight import NotReady, choose
+from paddleisa.reproduce.targets import ways_of
+from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
 CITYSCAPES = ["isanet_resnet50_os8_cityscapes_769x769_80k", "isanet_resnet101_os8_cityscapes_769x769_80k"]
 VOC = ["isanet_resnet50_os8_voc12aug_512x512_40k", "isanet_resnet101_os8_voc12aug_512x512_40k"]
@@ -173,7 +173,7 @@ def test_rows_of_mmsegmentation_are_measured_as_their_configs_say():
 
 def test_a_converted_file_is_known_by_the_file_it_was_made_from(tmp_path):
     from paddleisa.weights import save_weights
-    from paddleisa.zoo.row_weights import origin_of
+    from paddleisa.zoo.download.entry_weights import origin_of
 
     entry = load_catalogue().get("isanet_r50-d8_512x512_20k_voc12aug")  # the publisher's hash begins with 79d59b80
     path = tmp_path / "w.safetensors"

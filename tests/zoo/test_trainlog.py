@@ -8,7 +8,7 @@ import pytest
 from visualdl import LogReader
 
 from paddleisa.errors import DataError
-from paddleisa.zoo.trainlog import read_train_log, write_run
+from paddleisa.zoo.train_log import read_train_log, write_run
 
 NEW = """\
 2021-03-30 06:55:50 [INFO]\t

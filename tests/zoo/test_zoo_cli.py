@@ -13,7 +13,7 @@ import pytest
 
 from paddleisa.cli import zoo
 from paddleisa.errors import DataError, DownloadError, UsageError
-from paddleisa.zoo.find import find_weights
+from paddleisa.zoo.download.locate import find_weights
 
 CONFIG = "isanet_resnet18_os8_scenes_128x128_200"  # the smallest shipped one
 LOG = "2021-01-19 07:02:41 [INFO]\t[TRAIN] epoch=1, iter=5/100, loss=2.8735, lr=0.009639 | ETA 00:01:24\n"

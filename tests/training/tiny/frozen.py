@@ -8,9 +8,9 @@ import signal
 
 from paddle import nn
 
-from paddleisa.environment import rank
 from paddleisa.models import ISANet
 from paddleisa.registry import MODELS
+from paddleisa.utils.environment import rank
 
 
 @MODELS.register

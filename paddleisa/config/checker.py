@@ -1,0 +1,200 @@
+"""Everything in a config is checked before anything is built, and all problems are told at once."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import replace
+from typing import Literal
+
+from paddleisa.config import relations
+from paddleisa.config.config import Config
+from paddleisa.config.nodes import KeyPath, Node, Origin, graft, shorten
+from paddleisa.config.plugins import import_plugin
+from paddleisa.config.problems import Problems
+from paddleisa.config.schema import NEEDS, Schema
+from paddleisa.config.signature import (
+    UNKNOWN,
+    Option,
+    Options,
+    bare,
+    branch_for,
+    is_section,
+    is_structured,
+    is_union,
+    options_of,
+    table_of,
+)
+from paddleisa.config.values import BadValue, describe, normalise
+from paddleisa.config.yaml_reader import shown
+from paddleisa.errors import ConfigError, nearest, one_of
+from paddleisa.registry import Registry
+
+Purpose = Literal["train", "val", "model"]
+
+
+def check(config: Config, purpose: Purpose | None = None, defaults: bool = False) -> Config:
+    """The config with every value checked against the constructor that will get it.
+
+    Filled in from elsewhere: the model's ``num_classes`` from a data set, a single loss type for several ``coef``.
+    Whole numbers given for a float become floats.
+
+    Args:
+        config: as loaded. It is not changed.
+        purpose: what the config must be enough for; None asks for no part.
+        defaults: also write out the options that are not given, with the origin ``default of CLASS``.
+
+    Raises:
+        ConfigError: one for all problems; its ``problems`` lists them one by one.
+    """
+    problems = Problems()
+    tree = config.tree
+    _import_plugins(tree, problems)
+    _require(config, NEEDS.get(purpose, ()), purpose or "", problems)
+    tree = relations.fill(tree)
+    tree = _Checker(problems, defaults).options(tree, options_of(Schema), (), None)
+    relations.check(tree, problems)
+    problems.raise_if_any(config.name)
+    return Config(tree, config.name, config.path)
+
+
+def _require(config: Config, keys: tuple[str, ...], purpose: str, problems: Problems) -> None:
+    for key in keys:
+        node = config.tree.child(key)
+        if node is None or node.value is None:
+            place = node.origin if node is not None else shorten(config.path or config.name)
+            fix = f"Add {key}:, or inherit it from a file with _base_"
+            problems.append(ConfigError(f"{key!r} is needed for {purpose} and not given", where=place, fix=fix))
+
+
+def _import_plugins(tree: Node, problems: Problems) -> None:
+    plugins = tree.child("plugins")
+    for node in plugins.value if plugins is not None and plugins.is_list else ():
+        if isinstance(node.value, str):
+            try:
+                import_plugin(node.value, node.origin)
+            except ConfigError as error:
+                problems.append(error)
+
+
+class _Checker:
+    """Walks a tree beside the annotations, collects problems, and gives back the tree with normalised values."""
+
+    def __init__(self, problems: Problems, defaults: bool):
+        self._problems, self._defaults = problems, defaults
+
+    def options(self, node: Node, options: Options, path: KeyPath, kind: Node | None) -> Node:
+        """A mapping against the arguments of a class; ``kind`` is the node of a component's ``type``."""
+        owner = kind.value if kind is not None else _owner(path)
+        given = {}
+        for key, child in node.value.items():
+            option = options.known.get(key)
+            if kind is not None and key == "type" or option is None and options.open:
+                given[key] = child
+            elif option is None:
+                self._unknown(child, (*path, key), options, owner, kind)
+            else:
+                given[key] = self.value(child, option.annotation, (*path, key))
+        for option in options.known.values():
+            if option.name not in node.value:
+                self._absent(option, node, path, owner, given)
+        return replace(node, value=given)
+
+    def value(self, node: Node, annotation: object, path: KeyPath) -> Node:
+        """One value against one annotation."""
+        table, inner = table_of(annotation), bare(annotation)
+        if table is not None:
+            return self._component(node, table, path)
+        if annotation is UNKNOWN or not is_structured(annotation):
+            return self._leaf(node, annotation, path)
+        if is_union(inner):
+            if node.value is None and type(None) in typing.get_args(inner):
+                return node
+            return self.value(node, branch_for(inner, node.value), path)
+        kind, args = typing.get_origin(inner), typing.get_args(inner)
+        if kind in (list, tuple) and node.is_list:
+            items = [self.value(item, args[0], (*path, index)) for index, item in enumerate(node.value)]
+            return replace(node, value=items)
+        if kind is dict and node.is_mapping:
+            return replace(node, value={k: self.value(v, args[1], (*path, k)) for k, v in node.value.items()})
+        if is_section(inner) and node.is_mapping:
+            return self.options(node, options_of(inner), path, None)
+        self._add(node, path, f"must be {describe(annotation)}, not {shown(node.plain())}")
+        return node
+
+    def _component(self, node: Node, table: Registry, path: KeyPath) -> Node:
+        kind = node.child("type")
+        if not node.is_mapping:
+            known = isinstance(node.value, str) and node.value in table
+            fix = f"Write {{type: {node.value}}}" if known else f"For example: {{type: {next(iter(table), 'NAME')}}}"
+            self._add(node, path, f"must be a {table.kind} (a mapping with `type`), not {shown(node.plain())}", fix)
+        elif kind is None:
+            self._add(node, path, f"a {table.kind} needs its `type`", one_of("", table))
+        elif not isinstance(kind.value, str):
+            self._add(
+                kind,
+                (*path, "type"),
+                f"must be the name of a {table.kind}, not {shown(kind.plain())}",
+                one_of("", table),
+            )
+        elif kind.value not in table:
+            self._add(kind, (*path, "type"), f"there is no {table.kind} {kind.value!r}", one_of(kind.value, table))
+        else:
+            return self.options(node, options_of(table.get(kind.value)), path, kind)
+        return node
+
+    def _leaf(self, node: Node, annotation: object, path: KeyPath) -> Node:
+        if annotation is UNKNOWN and node.child("type") is not None:
+            self._add(
+                node,
+                path,
+                "is a component, but the class does not say of which table",
+                f"Annotate it: {path[-1]}: Annotated[object, BACKBONES]",
+            )
+        try:
+            return _regraft(node, normalise(node.plain(), annotation))
+        except BadValue as error:
+            self._add(node, path, error.problem, error.fix)
+            return node
+
+    def _unknown(self, node: Node, path: KeyPath, options: Options, owner: str, kind: Node | None) -> None:
+        fix = f"{nearest(path[-1], options.known)} It accepts: {', '.join(sorted(options.known)) or 'none'}".strip()
+        if kind is not None and _other_file(kind, node):
+            fix += f". type: {kind.value} is from {kind.origin}: `_inherited_: False` there drops inherited options"
+        self._add(node, path, f"{owner} has no {'option' if kind else 'key'} {path[-1]!r}", fix)
+
+    def _absent(self, option: Option, node: Node, path: KeyPath, owner: str, given: dict[str, Node]) -> None:
+        if option.required:
+            words = "" if option.annotation is UNKNOWN else f": {describe(option.annotation)}"
+            self._add(node, path, f"{owner} needs the option {option.name!r}{words}")
+        elif self._defaults and path and _is_plain(option.default):
+            given[option.name] = graft(option.default, Origin(f"default of {owner}"))
+
+    def _add(self, node: Node, path: KeyPath, problem: str, fix: str | None = None) -> None:
+        self._problems.add(node.origin, path, problem, fix)
+
+
+def _regraft(node: Node, value: object) -> Node:
+    """``value`` with the origins of ``node``, child by child where the two have the same shape."""
+    if isinstance(value, dict) and node.is_mapping and value.keys() == node.value.keys():
+        return replace(node, value={key: _regraft(child, value[key]) for key, child in node.value.items()})
+    if isinstance(value, list) and node.is_list and len(value) == len(node.value):
+        return replace(node, value=[_regraft(child, v) for child, v in zip(node.value, value, strict=True)])
+    return replace(graft(value, node.origin), written=node.written)
+
+
+def _owner(path: KeyPath) -> str:
+    """What a mapping without ``type`` is called: ``test_config``, ``an item of custom_cfg``."""
+    if not path:
+        return "the config"
+    return str(path[-1]) if isinstance(path[-1], str) else f"an item of {path[-2]}"
+
+
+def _other_file(kind: Node, option: Node) -> bool:
+    """Whether an option may have been inherited from another file's component than the one that ``type`` names."""
+    return option.origin.line is not None and kind.origin.source != option.origin.source
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,37 @@
+"""From what a user calls a config to its file: a path, or the name of a shipped config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from paddleisa.config.nodes import shorten
+from paddleisa.config.yaml_reader import exists
+from paddleisa.errors import ConfigError, nearest
+from paddleisa.utils.resources import configs_dir
+
+SUFFIXES = (".yml", ".yaml")
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name -> file of every shipped config that can be run (``_base_`` holds parts only), sorted by path."""
+    files = sorted(configs_dir().rglob("*.yml"))
+    return {file.stem: file for file in files if file.parent.name != "_base_"}
+
+
+def find_config(path_or_name: str | Path) -> Path:
+    """The file of a config. A bare name is a shipped config's; everything else is a path.
+
+    Raises ConfigError, with the nearest names, when there is neither.
+    """
+    text = str(path_or_name)
+    path, shipped = Path(text), shipped_configs()
+    if text in shipped:  # first, so that a run's folder of the same name is not in the way
+        return shipped[text]
+    if exists(path):
+        return path
+    if path.suffix in SUFFIXES and path.stem in shipped:
+        raise ConfigError("does not exist", where=shorten(path), fix=f"The shipped config is named {path.stem}")
+    if path.suffix in SUFFIXES or len(path.parts) > 1:
+        return path  # reading it says what is wrong, and what lies beside it
+    listing = ", ".join(shipped) or "none"
+    raise ConfigError(f"there is no config {ascii(text)}", fix=f"{nearest(text, shipped)} Shipped: {listing}".strip())

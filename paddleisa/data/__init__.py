@@ -1,0 +1,1 @@
+"""Data before it is trained on: preparing it, checking it, generating it."""

@@ -1,0 +1,160 @@
+"""``deploy.yaml``: everything that is needed to run exported files without this package or its configs.
+
+The section ``Deploy`` has PaddleSeg's keys, for its own deployment scripts; the others are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from paddleisa import __version__
+from paddleisa.config import Config, check
+from paddleisa.deploy import packages
+from paddleisa.deploy.export.formats import Written
+from paddleisa.deploy.export.network import OUTPUT_NAMES
+from paddleisa.registry import DATASETS
+from paddleisa.utils.files import atomic_write, sha256_of
+from paddleisa.visual.palette import palette_for
+
+FILE = "deploy.yaml"
+_HEAD = """\
+# Written by `paddleisa export`. To run a file: read the image as RGB, apply `transforms` in order (sizes are
+# width, height), give it as `input` says, undo the transforms' padding (crop) and resizing on the output, newest first.
+"""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Short lists on one line, without anchors for values that occur twice."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    list,
+    lambda dumper, value: dumper.represent_sequence(
+        "tag:yaml.org,2002:seq", value, flow_style=not any(isinstance(item, dict | list) for item in value)
+    ),
+)
+
+
+def write_deploy_yaml(
+    folder: Path,
+    config: Config,
+    written: Sequence[Written],
+    input_shape: Sequence[int],
+    output_op: str,
+    weights: dict[str, str],
+) -> Path:
+    """Describe the files in ``folder``.
+
+    Args:
+        folder: of the exported files.
+        config: that the model was built from.
+        written: what was exported.
+        input_shape: (N, 3, H, W), -1 for what is free.
+        output_op: what the files give.
+        weights: ``digest`` of the values, and of the weights' file ``file`` and ``sha256`` where there is one.
+    """
+    config = check(config, "val", defaults=True)
+    transforms = (config.get("export") or {}).get("transforms") or config["val_dataset"].get("transforms") or []
+    content = {
+        "Deploy": _paddleseg(written, transforms, input_shape, output_op),
+        "model": {
+            "config": config.name,
+            "config_digest": config.digest(),
+            "type": config["model"]["type"],
+            "num_classes": config["model"]["num_classes"],
+            "align_corners": bool(config["model"].get("align_corners", False)),
+            "weights": weights,
+        },
+        "input": {
+            "name": "x",
+            "shape": list(input_shape),
+            "dtype": "float32",
+            "layout": "NCHW",
+            "colours": "RGB",
+        },
+        "output": _output(config, input_shape, output_op),
+        "transforms": transforms,
+        "padding": [t for t in transforms if str(t.get("type", "")).startswith("Padding")],
+        "test": config.get("test_config") or {"aug_eval": False, "is_slide": False},
+        **class_facts(config),
+        "files": {w.format: _files(w) for w in written},
+        "compared": {w.format: [d.to_dict() for d in w.differences] for w in written},
+        "versions": {
+            "paddleisa": __version__,
+            "paddle": packages.paddle_version(),
+            **packages.versions(("paddle2onnx", "onnx", "onnxruntime", "openvino", "nncf")),
+        },
+    }
+    path = folder / FILE
+    with atomic_write(path, "w") as stream:
+        stream.write(_HEAD)
+        yaml.dump(content, stream, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return path
+
+
+def class_facts(config: Config) -> dict[str, object]:
+    """``class_names``, ``palette`` ((R, G, B) per class) and ``ignore_index`` of the config's ``val_dataset``.
+
+    Its data need not exist. Classes without names are called by their numbers.
+    """
+    dataset, count = config["val_dataset"], config["model"]["num_classes"]
+    kind = DATASETS.get(dataset["type"])
+
+    def fact(name: str, default: object) -> object:
+        given = dataset.get(name)
+        return given if given is not None else getattr(kind, name, default)
+
+    palette = fact("palette", None)
+    palette = (
+        palette_for(count if palette is None else palette) if palette is None or isinstance(palette, str) else palette
+    )
+    names = fact("class_names", None) or [str(number) for number in range(count)]
+    return {
+        "class_names": [str(name) for name in names],
+        "palette": np.asarray(palette, np.uint8).tolist(),
+        "ignore_index": int(fact("ignore_index", 255)),
+    }
+
+
+def _output(config: Config, input_shape: Sequence[int], output_op: str) -> dict[str, object]:
+    n, _, h, w = input_shape
+    shape = [n, h, w] if output_op == "argmax" else [n, config["model"]["num_classes"], h, w]
+    return {
+        "name": OUTPUT_NAMES[output_op],
+        "op": output_op,
+        "shape": shape,
+        "dtype": "int32" if output_op == "argmax" else "float32",
+    }
+
+
+def _paddleseg(written: Sequence[Written], transforms: list, input_shape: Sequence[int], output_op: str) -> dict:
+    """What PaddleSeg's ``deploy/python/infer.py`` reads; names of the Paddle files where they are exported."""
+    files = next((w.files for w in written if w.format == "paddle"), None)
+    names = {} if files is None else {"model": files[0].name, "params": files[1].name}
+    return {
+        "input_shape": list(input_shape),
+        **names,
+        "output_dtype": "int32" if output_op == "argmax" else "float32",
+        "output_op": output_op,
+        "transforms": transforms,
+    }
+
+
+def _files(written: Written) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "files": [
+            {"name": file.name, "bytes": file.stat().st_size, "sha256": sha256_of(file)} for file in written.files
+        ]
+    }
+    if written.precision != "fp32":
+        entry["precision"] = written.precision
+    if written.format == "paddle":
+        entry["onednn"] = written.onednn
+    return entry

@@ -1,0 +1,148 @@
+"""The formats of exported files: how each is written, and how it is run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import paddle
+from paddle import nn
+
+from paddleisa.deploy.export import onnx as onnx_export
+from paddleisa.deploy.export import openvino as openvino_export
+from paddleisa.deploy.export.calibration import Calibration
+from paddleisa.deploy.export.compare import Difference, Run, compare, shapes_to_compare
+from paddleisa.deploy.export.int8 import write_int8
+from paddleisa.deploy.export.network import OUTPUT_NAMES, SCORES, DeployNetwork, deploy_network, unpadded_size
+from paddleisa.deploy.export.onnx import write_onnx
+from paddleisa.deploy.export.openvino import write_openvino
+from paddleisa.deploy.export.paddle import last_line, write_paddle
+from paddleisa.deploy.packages import require
+from paddleisa.deploy.runtimes.runners import OnnxRunner, OpenVinoRunner, PaddleRunner, tensorrt_is_possible
+from paddleisa.errors import DeployError, PaddleISAError
+
+FORMATS = ("paddle", "onnx", "openvino")
+FREE_SHAPE = (-1, 3, -1, -1)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One exported format: its files, first the graph, and what the comparison with the model found."""
+
+    format: str
+    files: list[Path]
+    differences: list[Difference]
+    onednn: bool  # whether Paddle Inference may compute it with oneDNN
+    tensorrt: bool = False  # whether it was found right with TensorRT
+    precision: str = "fp32"  # of the file itself
+
+
+def require_format(format: str) -> None:
+    """Raise DeployError unless what ``format`` needs, checking included, is installed."""
+    packages = {"paddle": (), "onnx": (*onnx_export.PACKAGES, "onnxruntime"), "openvino": openvino_export.PACKAGES}
+    require(packages[format], f"format {format}", "--format")
+
+
+def write_checked(
+    model: nn.Layer,
+    format: str,
+    folder: Path,
+    *,
+    input_shape: Sequence[int] = FREE_SHAPE,
+    output_op: str = "none",
+) -> Written:
+    """Write ``model`` into ``folder`` and run what was written against the model.
+
+    Args:
+        model: with weights loaded; not changed.
+        format: one of FORMATS.
+        folder: exists; if DeployError is raised, what it holds must not be kept.
+        input_shape: (N, 3, H, W), -1 for what is free.
+        output_op: what the file gives, see ``network.py``.
+
+    Raises:
+        DeployError: a package is missing, the model cannot be converted, or the file computes something else.
+    """
+    require_format(format)
+    if output_op in (
+        "softmax",
+        "argmax",
+    ):  # these hide most mistakes: first see that the logits are right
+        with tempfile.TemporaryDirectory() as between:
+            write_checked(model, format, Path(between), input_shape=input_shape)
+    network = deploy_network(model, "paddle" if format == "paddle" else "onnx", output_op)
+    onednn = format == "paddle" and _onednn_is_safe(network)
+    files = _write(network, format, folder, input_shape)
+    shapes = shapes_to_compare(input_shape, unpadded_size(model))
+
+    def check(tensorrt: bool) -> list[Difference]:
+        try:
+            exported = open_file(format, files, onednn=onednn, tensorrt=tensorrt)
+            return compare(_function(model, output_op), exported, output_op, shapes, files[0].name)
+        except PaddleISAError:
+            raise
+        except Exception as error:  # each engine has its own classes of errors
+            raise DeployError(f"the exported network does not run: {last_line(error)}", where=files[0].name) from error
+
+    if format == "paddle" and tensorrt_is_possible(files, paddle.get_device()):
+        with suppress(DeployError):  # then without it
+            return Written(format, files, check(True), onednn, tensorrt=True)
+    return Written(format, files, check(False), onednn)
+
+
+def write_quantised(model: nn.Layer, folder: Path, output_op: str, calibration: Calibration) -> Written:
+    """Write ``model`` in int8 for OpenVINO into ``folder``, from checked float32 files, and try it, see ``int8.py``.
+
+    Raises:
+        DeployError: as `write_checked`, or int8 is too far from float32; what ``folder`` holds must not be kept.
+        DataError: a calibration image cannot be used.
+    """
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        scores = write_checked(model, "openvino", Path(one)).files[0]
+        network = deploy_network(model, "onnx", output_op)
+        plain = scores if output_op == "none" else _write(network, "openvino", Path(two), FREE_SHAPE)[0]
+        differences = write_int8(plain, calibration, folder, scores)
+    return Written("openvino", [folder / name for name in openvino_export.FILES], differences, False, precision="int8")
+
+
+def open_file(
+    format: str, files: Sequence[Path], *, onednn: bool = True, tensorrt: bool = False, precision: str = "fp32"
+) -> Run:
+    """A function from (N, 3, H, W) to the output of a file that ``write_checked`` wrote, on the current device."""
+    if format == "paddle":
+        return PaddleRunner(list(files), paddle.get_device(), onednn, tensorrt, precision)
+    return OnnxRunner(files[0]) if format == "onnx" else OpenVinoRunner(files[0], precision)
+
+
+def _write(network: DeployNetwork, format: str, folder: Path, input_shape: Sequence[int]) -> list[Path]:
+    if format == "paddle":
+        return write_paddle(network, folder, input_shape)
+    with tempfile.TemporaryDirectory() as between:
+        graph = write_paddle(network, Path(between), input_shape)
+        name = OUTPUT_NAMES[network.output_op]
+        if format == "onnx":
+            return [write_onnx(graph, folder, name)]
+        return write_openvino(write_onnx(graph, Path(between), name), folder)
+
+
+def _function(model: nn.Layer, output_op: str) -> Run:
+    """The model's logits, or its scores, as dygraph computes them, from numpy to numpy."""
+    forward = model.scores if output_op == SCORES else model
+
+    def run(images):
+        with paddle.no_grad():
+            return forward(paddle.to_tensor(images))[0].astype("float32").numpy()
+
+    return run
+
+
+def _onednn_is_safe(network: DeployNetwork) -> bool:
+    """Only of what is known to hold none of the operations that oneDNN gets wrong (see ``static_form.py``)."""
+    known = all(
+        type(layer).__module__.partition(".")[0] in ("paddle", "paddleisa")
+        for layer in network.sublayers(include_self=True)
+    )
+    return known and hasattr(network.model, "form")

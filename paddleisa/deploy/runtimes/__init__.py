@@ -1,0 +1,1 @@
+"""What can compute the network: dygraph, Paddle Inference, ONNX Runtime, OpenVINO."""

@@ -1,1 +1,0 @@
-"""The loops: evaluation, prediction, training."""

@@ -1,7 +1,0 @@
-"""What a training run leaves to be read: console lines and ``train.log``, ``log.jsonl``, and a VisualDL run."""
-
-from __future__ import annotations
-
-from paddleisa.engine.runlog.runlog import RunLog
-
-__all__ = ["RunLog"]

@@ -1,0 +1,202 @@
+"""Write the masks of images as pictures: class ids, pseudo-colours, and an overlay on the image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from paddleisa.datasets.images import read_image, write_image, write_label
+from paddleisa.errors import DataError, UsageError
+from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.visual.overlay import overlay
+
+if TYPE_CHECKING:
+    from paddleisa.evaluation.cityscapes_submission import Submission
+    from paddleisa.inference.masks import Passes
+    from paddleisa.predictor import Predictor
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# PaddleSeg's folder names, and one for masks that other programs read.
+FOLDERS = {"overlay": "added_prediction", "colour": "pseudo_color_prediction", "ids": "class_id_prediction"}
+
+
+def find_images(path: str | Path, leave_out: str | Path | None = None) -> list[tuple[Path, Path]]:
+    """The images that ``path`` names, each with its name relative to the result folders.
+
+    Args:
+        path: an image; a folder, searched with its subfolders but for hidden ones; or a text file with an image per
+            line (the first column, relative to the list's folder; lines that start with # are comments).
+        leave_out: a ``save_dir`` whose earlier results, if they lie in the searched folder, are no images to predict.
+
+    Raises:
+        DataError: nothing is there, or no image in it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        images = _inside(path, leave_out)
+    elif path.suffix.lower() in (".txt", ".lst", ".list") and path.is_file():
+        images = _listed(path)
+    elif path.is_file():
+        images = [(path, Path(path.name))]
+    else:
+        raise DataError("there is no such image, folder or list", where=path)
+    if not images:
+        raise DataError("no image in it", where=path, fix=f"Images end in {', '.join(SUFFIXES)}")
+    return images
+
+
+def _inside(folder: Path, leave_out: str | Path | None) -> list[tuple[Path, Path]]:
+    root = folder.resolve()
+    results = set() if leave_out is None else {(Path(leave_out) / name).resolve() for name in FOLDERS.values()}
+    results -= {root, *root.parents}  # whoever names a folder of results means it
+    images = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
+        relative = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if not hidden and results.isdisjoint(path.resolve().parents):
+            images.append((path, relative))
+    return images
+
+
+def _listed(path: Path) -> list[tuple[Path, Path]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError("the list is not UTF-8 text", where=path) from error
+    except OSError as error:
+        raise DataError(f"the list cannot be read ({error.strerror})", where=path) from error
+    images = []
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
+        # A name may hold spaces: take the whole line where that is a file, else its first column.
+        name = next((n for n in (line.strip(), line.split()[0]) if (path.parent / n).is_file()), None)
+        if name is None:
+            raise DataError(
+                f"the list names {line.split()[0]!r}, which is not there",
+                where=path,
+                fix="Names are relative to the list's folder",
+            )
+        relative = Path(name)
+        inside = not relative.is_absolute() and ".." not in relative.parts
+        images.append((path.parent / name, relative if inside else Path(relative.name)))
+    return images
+
+
+@dataclass
+class Prediction:
+    """What a run over images did: the files written, and what went wrong with the others."""
+
+    written: list[dict[str, str]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def predict(
+    predictor: Predictor,
+    images: Sequence[tuple[Path, Path]],
+    save_dir: str | Path,
+    palette: np.ndarray,
+    *,
+    workers: int = 1,
+    progress: bool = True,
+    submission: Submission | None = None,
+) -> Prediction:
+    """Predict every image and write three pictures of each; a damaged image does not stop the others.
+
+    Args:
+        predictor: model, preprocessing and test settings.
+        images: as ``find_images`` gives them.
+        save_dir: gets the folders ``added_prediction`` (overlay), ``pseudo_color_prediction`` (palette PNG) and
+            ``class_id_prediction`` (grey PNG of class ids).
+        palette: (K, 3) uint8 RGB.
+        submission: writes one file per image in a benchmark's format instead of the three.
+
+    Raises:
+        UsageError: a result would overwrite one of the images.
+    """
+    if submission is None:
+        targets = _targets(images, Path(save_dir))
+    else:
+        targets = [{"submission": file} for file in submission.targets([path for path, _ in images])]
+    bar = tqdm(total=len(images), desc="predict", unit="image", disable=None if progress else True)
+    results = _Results(predictor, palette, submission, bar)
+    with bar, Behind(results.write) as behind:  # the pictures of one image while the network computes the next
+        loaded = prefetched(_load, [path for path, _ in images], workers)
+        for (path, _), files, image in zip(images, targets, loaded, strict=True):
+            try:
+                if isinstance(image, DataError):
+                    raise image
+                sample = predictor.prepare({"img": image})
+                if note := predictor.settings.note(sample["img"].shape[1:]):
+                    bar.write(f"{path}: {note}")
+                passes = predictor.compute(sample)
+            except DataError as error:
+                results.skip(path, error)
+            else:
+                behind(path, files, image, passes)
+    return results.result
+
+
+class _Results:
+    """Writes the pictures and keeps account of them."""
+
+    def __init__(self, predictor: Predictor, palette: np.ndarray, submission: Submission | None, bar: tqdm):
+        self.result = Prediction()
+        self._predictor, self._palette, self._submission, self._bar = predictor, palette, submission, bar
+
+    def write(self, path: Path, files: dict[str, Path], image: np.ndarray, passes: Passes) -> None:
+        """The mask of one image, in every form that was asked for."""
+        mask = self._predictor.mask(passes)
+        try:
+            if self._submission is None:
+                write_label(files["ids"], mask)
+                write_label(files["colour"], mask, palette=self._palette)
+                write_image(files["overlay"], overlay(image, mask, self._palette))
+            else:
+                self._submission.write(files["submission"], mask)
+        except DataError as error:
+            self.skip(path, error)
+            return
+        self.result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
+        self._bar.update()
+
+    def skip(self, path: Path, error: DataError) -> None:
+        """One image that cannot be used, or its result not be written."""
+        self.result.failed[str(path)] = str(error)
+        self._bar.write(f"skipped: {error}")
+        self._bar.update()
+
+
+def _load(path: Path) -> np.ndarray | DataError:
+    try:
+        return read_image(path)
+    except DataError as error:
+        return error
+
+
+def _targets(images: Sequence[tuple[Path, Path]], save_dir: Path) -> list[dict[str, Path]]:
+    """Result files of each image. Images that differ only in their suffix keep it in the name, others get a number."""
+    inputs = {path.resolve() for path, _ in images}
+    stems = Counter(relative.with_suffix("") for relative in {path.resolve(): r for path, r in images}.values())
+    taken: dict[Path, Path] = {}
+    targets = []
+    for path, relative in images:
+        name = relative.with_suffix(".png") if stems[relative.with_suffix("")] == 1 else Path(f"{relative}.png")
+        number = 1
+        while taken.setdefault(name, path.resolve()) != path.resolve():
+            number += 1
+            name = relative.with_name(f"{relative.name}_{number}.png")
+        files = {kind: save_dir / folder / name for kind, folder in FOLDERS.items()}
+        for file in files.values():
+            if file.resolve() in inputs:
+                raise UsageError(
+                    f"the result of {path} would overwrite an image", where=file, fix="Give another --save_dir"
+                )
+        targets.append(files)
+    return targets

@@ -1,0 +1,1 @@
+"""One image's way: views, forward passes, lazy logits, mask."""

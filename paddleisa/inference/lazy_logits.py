@@ -1,0 +1,235 @@
+"""The logits of a whole image, kept as the little that they are made of.
+
+A network computes scores at an eighth of the image's resolution. Everything that follows until the mask (upsampling,
+averaging sliding windows, mirroring back, resizing to the image's size, cutting off padding) acts linearly on rows and
+columns: with matrices R and C that hold two to four numbers in a row,
+
+    logits = sum over windows of  R @ scores @ C
+
+So 19 maps of 2049 x 1025 pixels are never made: the small scores are kept, the steps are done on R and C, and the
+logits appear only in bands of rows while the mask is computed. A Cityscapes frame keeps 2.5 MB instead of 160 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from paddleisa.inference.interpolation import HALF_PIXEL, Upsampling, matrix, neighbours
+
+BAND = 64  # rows; 19 classes x 64 rows x 2049 columns are 10 MB, and more rows are no faster
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a network gives for a batch.
+
+    Attributes:
+        values: (N, K, h, w) float32, at any resolution.
+        upsampling: how these become logits at the input's size.
+    """
+
+    values: np.ndarray
+    upsampling: Upsampling = HALF_PIXEL
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a map: positions ``start`` to ``start + reach`` of ``length`` as means of small positions.
+
+    Attributes:
+        weights: (reach, small), or None where each position is the small one of the same number.
+        length: positions on the whole axis; there is nothing (zero) where ``weights`` does not reach.
+    """
+
+    weights: np.ndarray | None
+    length: int
+    start: int = 0
+
+    @property
+    def weighted(self) -> bool:
+        """Whether positions are anything but the small ones."""
+        return self.weights is not None
+
+    @property
+    def reach(self) -> int:
+        """Number of positions that are not zero."""
+        return self.length if self.weights is None else len(self.weights)
+
+    def dense(self) -> Axis:
+        """The same with its weights written out."""
+        return self if self.weights is not None else replace(self, weights=np.eye(self.length, dtype=np.float32))
+
+    def placed(self, start: int, length: int, share: np.ndarray) -> Axis:
+        """This axis, which begins at 0, at ``start`` of a longer one, each position multiplied by ``share``."""
+        return Axis(self.dense().weights * share[:, None], length, start)
+
+    def resized(self, length: int, how: Upsampling = HALF_PIXEL) -> Axis:
+        """The same things at ``length`` positions, between which is interpolated."""
+        if length == self.length:
+            return self
+        if self.weights is None:
+            return Axis(matrix(self.length, length, how), length)
+        first, second, weight = neighbours(self.length, length, how)
+        padded = np.concatenate([self.weights, np.zeros_like(self.weights[:1])])  # the last row is "nothing there"
+
+        def rows(places: np.ndarray) -> np.ndarray:
+            inside = (places >= self.start) & (places < self.start + self.reach)
+            return padded[np.where(inside, places - self.start, self.reach)]
+
+        reached = np.flatnonzero((second >= self.start) & (first < self.start + self.reach))
+        low, high = (int(reached[0]), int(reached[-1]) + 1) if reached.size else (0, 0)
+        near, far, share = first[low:high], second[low:high], weight[low:high, None]
+        return Axis((1 - share) * rows(near) + share * rows(far), length, low)
+
+    def cropped(self, length: int) -> Axis:
+        """The first ``length`` positions."""
+        if length >= self.length:
+            return self
+        weights = self.dense().weights[: max(length - self.start, 0)]
+        return Axis(weights, length, min(self.start, length))
+
+    def mirrored(self) -> Axis:
+        """Read from the other end; without weights it stays as it is, see `Term.read_backwards`."""
+        if self.weights is None:
+            return self
+        return Axis(self.weights[::-1], self.length, self.length - self.start - self.reach)
+
+
+@lru_cache(maxsize=32)  # the same for every image of a size
+def upsampled(small: int, large: int, how: Upsampling) -> Axis:
+    """An axis of ``small`` scores at ``large`` positions."""
+    return Axis(None, small).resized(large, how)
+
+
+@dataclass(frozen=True)
+class Term:
+    """Scores (K, h, w) of one pass of the network, with the axes that bring them to the map's size."""
+
+    values: np.ndarray
+    rows: Axis
+    columns: Axis
+
+    def add_to(self, band: np.ndarray, top: int) -> None:
+        """Add this term's logits to ``band`` (K, n, W), rows ``top`` to ``top + n`` of the map."""
+        low, high = max(top, self.rows.start), min(top + band.shape[1], self.rows.start + self.rows.reach)
+        if low >= high or not self.columns.reach:
+            return
+        if self.rows.weights is None:
+            part = self._columns(slice(low, high))
+        else:
+            weights = self.rows.weights[low - self.rows.start : high - self.rows.start]
+            used = np.flatnonzero(weights.any(axis=0))  # a band needs few rows of the small scores
+            if not used.size:
+                return
+            near = slice(used[0], used[-1] + 1)
+            part = np.matmul(weights[:, near], self._columns(near))
+        start = self.columns.start
+        band[:, low - top : high - top, start : start + self.columns.reach] += part
+
+    def read_backwards(self, axes: Sequence[int]) -> Term:
+        """With the scores themselves mirrored along those of ``axes``, as in `LogitMap.mirrored`, without weights."""
+        plain = [axis - 1 for axis, line in ((2, self.rows), (3, self.columns)) if axis in axes and not line.weighted]
+        return replace(self, values=np.flip(self.values, plain)) if plain else self
+
+    def _columns(self, rows: slice) -> np.ndarray:
+        """(K, rows, reach)."""
+        values = self.values[:, rows]
+        return values if self.columns.weights is None else np.matmul(values, self.columns.weights.T)
+
+
+@dataclass(frozen=True)
+class LogitMap:
+    """Logits (K, H, W) of one image; every method gives a new map and computes nothing large.
+
+    Attributes:
+        terms: the map is their sum; all have one length of rows and of columns.
+    """
+
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def of(cls, values: np.ndarray, size: tuple[int, int], upsampling: Upsampling = HALF_PIXEL) -> LogitMap:
+        """Scores (K, h, w) of an input of ``size`` (height, width), brought to that size."""
+        rows, columns = (upsampled(*sizes, upsampling) for sizes in zip(values.shape[1:], size, strict=True))
+        return cls((Term(values, rows, columns),))
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return self.terms[0].values.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.terms[0].rows.length, self.terms[0].columns.length
+
+    def resized(self, size: tuple[int, int], how: Upsampling = HALF_PIXEL) -> LogitMap:
+        """Bilinear interpolation to ``size`` (height, width)."""
+        return self._each(lambda rows: rows.resized(size[0], how), lambda columns: columns.resized(size[1], how))
+
+    def cropped(self, size: tuple[int, int]) -> LogitMap:
+        """The upper left part of ``size`` (height, width)."""
+        return self._each(lambda rows: rows.cropped(size[0]), lambda columns: columns.cropped(size[1]))
+
+    def mirrored(self, axes: Sequence[int]) -> LogitMap:
+        """Mirrored along ``axes`` of (N, K, H, W): 2 is upside down, 3 is left-right."""
+        turned = LogitMap(tuple(term.read_backwards(axes) for term in self.terms))
+        return turned._each(*(Axis.mirrored if axis in axes else lambda same: same for axis in (2, 3)))
+
+    def _each(self, rows, columns) -> LogitMap:
+        done: dict = {}  # terms of one sliding window's row share their rows
+
+        def once(change, axis: Axis) -> Axis:
+            key = (change, id(axis))
+            if key not in done:
+                done[key] = change(axis)
+            return done[key]
+
+        return LogitMap(tuple(Term(t.values, once(rows, t.rows), once(columns, t.columns)) for t in self.terms))
+
+    def band(self, top: int, bottom: int) -> np.ndarray:
+        """Logits (K, bottom - top, W)."""
+        result = np.zeros((self.classes, bottom - top, self.size[1]), np.float32)
+        for term in self.terms:
+            term.add_to(result, top)
+        return result
+
+
+def mask_of(maps: Sequence[LogitMap], softmax: bool = False) -> np.ndarray:
+    """The class with the largest sum over ``maps``, of logits or of their softmax; the first of equal ones.
+
+    Returns:
+        (H, W), uint8 for up to 256 classes, else int32.
+    """
+    (height, width), classes = maps[0].size, maps[0].classes
+    mask = np.empty((height, width), np.uint8 if classes <= 256 else np.int32)
+    for top in range(0, height, BAND):
+        bottom = min(top + BAND, height)
+        bands = (each.band(top, bottom) for each in maps)
+        total = next(bands)
+        total = _softmax(total) if softmax else total
+        for band in bands:
+            total += _softmax(band) if softmax else band
+        _argmax(total, mask[top:bottom])
+    return mask
+
+
+def _softmax(band: np.ndarray) -> np.ndarray:
+    """Over the classes, in place."""
+    band -= band.max(axis=0)
+    np.exp(band, out=band)
+    band /= band.sum(axis=0)
+    return band
+
+
+def _argmax(band: np.ndarray, mask: np.ndarray) -> None:
+    """Along the first axis, into ``mask``: 8 times faster than ``ndarray.argmax``, whose steps are a map apart."""
+    best = band[0].copy()
+    mask[...] = 0
+    for number, logits in enumerate(band[1:], 1):
+        np.copyto(mask, mask.dtype.type(number), where=logits > best)
+        np.maximum(best, logits, out=best)

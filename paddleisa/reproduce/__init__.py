@@ -1,0 +1,1 @@
+"""Published scores measured again: preflight, targets, the resumable loop, result, report."""

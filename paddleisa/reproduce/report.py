@@ -1,0 +1,134 @@
+"""The report of a reproduction: for the terminal, as JSON, as Markdown and as one HTML file."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paddleisa.reproduce.result import HEADER, Measured, Outcome
+from paddleisa.utils import environment
+from paddleisa.utils.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command found.
+
+    Attributes:
+        outcomes: the rows.
+        command: what was typed.
+        date: when, with the time zone.
+        environment: versions, processor, threads.
+    """
+
+    outcomes: Sequence[Outcome]
+    command: str
+    date: str = field(default_factory=lambda: datetime.datetime.now().astimezone().isoformat(timespec="seconds"))
+    environment: dict[str, object] = field(default_factory=environment.describe)
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether every row was, on its whole data set."""
+        return bool(self.outcomes) and all(outcome.verdict == "reproduced" for outcome in self.outcomes)
+
+    def to_dict(self) -> dict[str, object]:
+        """Everything as plain data."""
+        return {
+            "command": self.command,
+            "date": self.date,
+            "reproduced": self.reproduced,
+            "models": [outcome.to_dict() for outcome in self.outcomes],
+            "environment": self.environment,
+        }
+
+
+def write_report(report: Report, folder: Path, stem: str) -> list[Path]:
+    """Write ``stem.json``, ``stem.md`` and ``stem.html`` into ``folder``; returns their paths."""
+    from paddleisa.reproduce.report_html import html_page
+
+    contents = {
+        ".json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        ".md": markdown(report),
+        ".html": html_page(report),
+    }
+    paths = []
+    for suffix, text in contents.items():
+        paths.append(folder / f"{stem}{suffix}")
+        with atomic_write(paths[-1], "w") as stream:
+            stream.write(text)
+    return paths
+
+
+def text_table(outcome: Outcome) -> str:
+    """A row's scores for the terminal, with the verdict."""
+    lines = [HEADER, *(item.cells for item in outcome.measured)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = [outcome.job.entry.name]
+    for cells in lines:
+        aligned = [
+            cell.rjust(width) if 2 <= number <= 4 else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        shown.append("  " + "  ".join(aligned).rstrip())
+    return "\n".join([*shown, f"  {outcome.sentence}"])
+
+
+def facts(outcome: Outcome) -> list[tuple[str, str]]:
+    """What was measured with what, as (name, value) pairs for people."""
+    job, tally = outcome.job, outcome.tally
+    return [
+        ("weights", str(job.weights)),
+        ("weights, sha256", f"{job.sha256} ({job.weights_origin})"),
+        ("config", job.config.name),
+        ("config, digest", job.config.digest()),
+        *(("config, changed", change) for change in job.changes),
+        ("data", f"{type(job.dataset).__name__} {job.dataset.mode}, {tally.images} of {outcome.of} images"),
+        ("data, digest of names and sizes", job.data_digest),
+        ("computed by", f"{outcome.engine} on {outcome.device}"),
+        ("time", f"{tally.seconds:.0f} s, {tally.seconds / max(tally.images, 1):.2f} s per image for all ways"),
+        ("published scores", job.entry.scores_origin),
+    ]
+
+
+def markdown(report: Report) -> str:
+    """The report as Markdown: tables and facts, without pictures."""
+    lines = ["# Reproduction of published scores", ""]
+    for outcome in report.outcomes:
+        lines += [f"## {outcome.job.entry.name}", "", f"**{outcome.sentence}**", ""]
+        lines += _table(HEADER, [item.cells for item in outcome.measured], right=range(2, 5))
+        protocol = outcome.measured[0].way.protocol
+        ways = [item for item in outcome.measured if item.way.protocol == protocol]
+        names = outcome.job.dataset.class_names
+        rows = [[name, *(_iou(item, k) for item in ways)] for k, name in enumerate(names)]
+        lines += ["", f"IoU of each class in %, protocol {protocol}:", ""]
+        lines += _table(["class", *(item.cells[0] for item in ways)], rows, right=range(1, 1 + len(ways)))
+        for kind, found in outcome.examples().items():
+            lines += ["", f"The {kind} images (mean IoU of the classes in them, single scale):", ""]
+            lines += [f"- {100 * item['miou']:.2f} `{item['image']}`" for item in found] or ["- none: too few images"]
+        lines += ["", *(f"- {name}: {value}" for name, value in facts(outcome)), ""]
+    lines += ["## How", "", f"- command: `{report.command}`", f"- date: {report.date}"]
+    lines += [f"- {name}: {value}" for name, value in environment_facts(report.environment)]
+    return "\n".join(lines) + "\n"
+
+
+def environment_facts(found: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """The nested description of the environment as (name, value) pairs."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in found.items():
+        if isinstance(value, dict):
+            pairs += environment_facts(value, "")
+        else:
+            pairs.append((f"{prefix}{name}", str(value)))
+    return pairs
+
+
+def _iou(item: Measured, class_id: int) -> str:
+    return "absent" if item.absent[class_id] else f"{100 * item.scores.class_iou[class_id]:.2f}"
+
+
+def _table(header: list[str], rows: list[list[str]], right: range) -> list[str]:
+    rule = ["--:" if number in right else "---" for number in range(len(header))]
+    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]

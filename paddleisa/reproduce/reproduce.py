@@ -1,0 +1,241 @@
+"""Published scores measured again: every image read once, every forward pass run once, all ways fed from them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from paddleisa.deploy.runtimes.open import chosen_engine
+from paddleisa.errors import DataError, PaddleISAError, UsageError
+from paddleisa.evaluation.metrics import Scores
+from paddleisa.reproduce.accumulator import Tally, key_digest
+from paddleisa.reproduce.preflight import Job, load_model
+from paddleisa.reproduce.result import Outcome
+from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.signals import StopRequest
+
+if TYPE_CHECKING:
+    from paddleisa.inference.masks import Network, Passes
+
+SAVE_EVERY = 10.0  # seconds; a killed run repeats at most that much
+SAY_EVERY = 60.0  # seconds between lines of progress in a log file
+
+
+class Stopped(PaddleISAError):
+    """Ctrl-C or SIGTERM; what was measured is saved. ``signal`` is its number."""
+
+    def __init__(self, number: int, problem: str):
+        super().__init__(problem, fix="The same command goes on from there")
+        self.signal = number
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    Attributes:
+        save_dir: gets a folder for each row.
+        limit: look at the first images only: a quick look, with a state of its own.
+        workers: threads that read ahead.
+        fresh: begin anew although an earlier run left its state.
+        progress: show how far it is and how long it will take.
+        engine, precision: what computes the network, see :mod:`paddleisa.deploy.runtimes.open`.
+    """
+
+    save_dir: Path = Path("output/reproduce")
+    limit: int | None = None
+    workers: int = 1
+    fresh: bool = False
+    progress: bool = True
+    engine: str = "paddle"
+    precision: str = "fp32"
+
+
+def reproduce(job: Job, options: Options) -> Outcome:
+    """Evaluate one row in all its ways, from where an earlier run of the same measurement ended.
+
+    Raises:
+        Stopped: after a signal. DataError: an image or label that cannot be used; what comes before it is saved.
+        CheckpointError: an earlier run's state is damaged. UsageError: another process measures the same.
+    """
+    import paddle
+
+    count = len(job.dataset) if options.limit is None else min(options.limit, len(job.dataset))
+    if count == 0:
+        raise DataError("there is no image to evaluate", where=type(job.dataset).__name__)
+    device = paddle.get_device()
+    engine = f"{chosen_engine(options.engine, options.precision, device)} {options.precision}"
+    key = measurement_key(job, options.limit, device, engine)
+    path = options.save_dir / job.entry.name / f"state-{key_digest(key)}.npz"
+    with _alone(path):
+        tally = _begin(job, path, key, options)
+        if tally.images < count:
+            tally.save(path, key)  # a folder that cannot be written is known now, not after the first hours
+            _measure(job, tally, count, options, lambda: tally.save(path, key))
+    return Outcome(job, tally, device, engine, limited=options.limit is not None)
+
+
+def measurement_key(job: Job, limit: int | None, device: str, engine: str) -> dict[str, object]:
+    """All that the numbers depend on. A state is continued only under an equal key."""
+    import paddle
+
+    return {
+        "config": job.config.digest(),
+        "weights": job.sha256,
+        "data": job.data_digest,
+        "ways": [asdict(way.settings) for way in job.ways],
+        "limit": limit,
+        "paddle": paddle.__version__,
+        "device": device.partition(":")[0],
+        "engine": engine,
+    }
+
+
+def _begin(job: Job, path: Path, key: dict, options: Options) -> Tally:
+    """The state to continue from, or an empty one; says which."""
+    if path.is_file() and not options.fresh:
+        tally = Tally.load(path, key)
+        print(f"{job.entry.name}: {tally.images} images are measured already ({path}); --fresh begins anew")
+        return tally
+    for other in [] if options.fresh else sorted(path.parent.glob("state-*.npz")):
+        differing = _differing(other, key)
+        if differing and "limit" not in differing:
+            print(f"{job.entry.name}: not continued, measured with other {', '.join(differing)}: {other}")
+    return Tally(len(job.ways), job.dataset.num_classes, job.dataset.ignore_index)
+
+
+def _differing(path: Path, key: dict) -> list[str]:
+    """The parts of the key in which another state differs; none for a file that cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            other = json.loads(file["header"].tobytes())["key"]
+        return [part for part, value in json.loads(json.dumps(key)).items() if other[part] != value]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return []
+
+
+def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None:
+    """Add the images from ``tally.images`` to ``count``; ``save()`` is called now and then, and at the end."""
+    from paddleisa.predictor import Predictor
+
+    predictor = Predictor(load_model(job), job.config, engine=options.engine, precision=options.precision)
+    ways = [way.settings for way in job.ways]
+    before, start, saved = tally.seconds, time.perf_counter(), time.perf_counter()
+    samples = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)
+    with StopRequest() as stop, _Progress(job, tally, count, options.progress) as progress:
+
+        def score(sample: dict, passes: Passes) -> None:
+            nonlocal saved
+            masks = [predictor.mask(passes, way) for way in ways]
+            tally.add(masks, sample["label"], where=sample["label_path"])
+            tally.seconds = before + time.perf_counter() - start
+            progress.step()
+            if time.perf_counter() - saved > SAVE_EVERY:
+                save()
+                saved = time.perf_counter()
+
+        predictor = predictor.with_network(_stoppable(predictor.network, stop))
+        try:
+            with Behind(score) as behind:  # which alone changes the tally, and is done before the last save
+                for sample in samples:
+                    if "label" not in sample:
+                        raise DataError("there is no label to score against", where=sample["image_path"])
+                    behind(sample, predictor.compute(sample, ways))
+        except _Signal:
+            raise Stopped(
+                stop.signal, f"stopped; {tally.images} of {count} images of {job.entry.name} are measured and saved"
+            ) from None
+        finally:
+            # A signal only sets a flag, so the tally is whole here. Only a second Ctrl-C can come in the middle of it.
+            if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                save()
+            samples.close()
+
+
+class _Signal(Exception):
+    """A signal came; leaves the image that is being computed."""
+
+
+def _stoppable(network: Network, stop: StopRequest) -> Network:
+    """The network, which raises _Signal instead of another forward pass: one may take a minute, an image ten."""
+
+    def run(x):
+        if stop.signal is not None:
+            raise _Signal
+        return network(x)
+
+    return run
+
+
+class _Progress:
+    """A bar with the time left and the mIoU so far; a line each minute where the output is no terminal."""
+
+    def __init__(self, job: Job, tally: Tally, count: int, show: bool):
+        self._job, self._tally, self._said = job, tally, time.perf_counter()
+        self._terminal = sys.stderr.isatty()
+        self._show = show
+        self._bar = tqdm(
+            total=count,
+            initial=tally.images,
+            desc=job.entry.name,
+            unit="image",
+            disable=not (show and self._terminal),
+        )
+        self._start, self._first, self._count = time.perf_counter(), tally.images, count
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def step(self) -> None:
+        """After each image."""
+        first, images = self._job.ways[0], self._tally.images
+        miou = 100 * Scores.of(self._tally.matrices[0], first.protocol).miou
+        self._bar.set_postfix_str(f"{first.name} {miou:.2f}", refresh=False)
+        self._bar.update()
+        now = time.perf_counter()
+        if self._show and not self._terminal and now - self._said > SAY_EVERY:
+            self._said = now
+            each = (now - self._start) / (images - self._first)
+            left = tqdm.format_interval(each * (self._count - images))
+            print(
+                f"{self._job.entry.name}: {images}/{self._count} images, {each:.1f} s each, {left} left, "
+                f"{first.name} {miou:.2f}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the measurement; a second process on the same one is told so. The system frees it when a process dies."""
+    from filelock import FileLock, Timeout
+
+    from paddleisa.utils.files import write_error
+
+    lock = FileLock(f"{path}.lock", timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(
+            "another process is measuring this row", where=path, fix="Wait for it, or give another --save_dir"
+        ) from error
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()

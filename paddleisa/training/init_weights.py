@@ -1,0 +1,42 @@
+"""The weights that a training starts from. Nothing is fetched when a checkpoint is resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paddleisa.utils.environment import home
+from paddleisa.weights import load_backbone, load_weights
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+
+def load_initial(model: nn.Layer, reinit_classifier: bool = False) -> list[str]:
+    """Load ``model.pretrained`` if the config gives it, else the backbone's ImageNet weights if it gives those.
+
+    Returns:
+        Lines that say what was loaded.
+
+    Raises:
+        WeightsError: the file does not fit. DownloadError: it is a URL and cannot be fetched.
+    """
+    if source := getattr(model, "pretrained", None):
+        return [f"model.pretrained: {load_weights(model, _local(source), reinit_classifier=reinit_classifier)}"]
+    backbone = getattr(model, "backbone", None)
+    if source := getattr(backbone, "pretrained", None):
+        return [f"model.backbone.pretrained: {load_backbone(backbone, _local(source))}"]
+    return ["every weight starts at random: the config names no pretrained file"]
+
+
+def _local(source: str) -> Path:
+    if not source.startswith(("http://", "https://")):
+        return Path(source)
+    from paddleisa.weights.archive import is_archive, read_archive
+    from paddleisa.weights.read import read_weights
+    from paddleisa.zoo.download.download import fetch
+
+    def check(path: Path) -> None:
+        (read_archive if is_archive(path) else read_weights)(path)
+
+    return fetch(source, home() / "backbones", check=check)

@@ -1,0 +1,7 @@
+"""What a training run leaves to be read: console lines and ``train.log``, ``log.jsonl``, and a VisualDL run."""
+
+from __future__ import annotations
+
+from paddleisa.training.logging.runlog import RunLog
+
+__all__ = ["RunLog"]

@@ -1,0 +1,66 @@
+"""What a training says of itself: its batch, its memory, its pictures."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import paddle
+
+from paddleisa.config import Config
+from paddleisa.visual.overlay import overlay
+
+if TYPE_CHECKING:
+    from paddleisa.datasets.base import SegmentationData
+    from paddleisa.predictor import Predictor
+
+OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
+
+
+class SilentLog:
+    """The log of every process but the first: takes everything, writes nothing."""
+
+    def __enter__(self) -> SilentLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __getattr__(self, _: str) -> object:
+        return lambda *args, **kwargs: None
+
+
+def batch_report(config: Config, total_batch: int) -> list[str]:
+    """The total batch, and whether it is the published one: scores depend on it, and it stands nowhere in the YAML."""
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue
+
+    lines = [f"total batch: {total_batch} = {config['batch_size']} per process x {total_batch // config['batch_size']}"]
+    catalogue = load_catalogue()
+    if config.name in catalogue:
+        published = catalogue.get(config.name).row.total_batch
+        if published != total_batch:
+            lines.append(
+                f"NOTE: the published scores were trained with a total batch of {published}; "
+                "the learning rate is not scaled"
+            )
+    return lines
+
+
+def peak_memory_mb() -> float:
+    """Most memory that this process has held: on the GPU when it trains there, else resident."""
+    if paddle.get_device().startswith("gpu"):
+        return paddle.device.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def overlays(predictor: Predictor, data: SegmentationData) -> Iterator[tuple[str, np.ndarray]]:
+    """Image, truth and prediction side by side, for the first validation images."""
+    for i in range(min(OVERLAYS, len(data))):
+        sample = data.read(i)
+        image, palette = sample["img"], data.palette
+        parts = [image, overlay(image, sample["label"], palette), overlay(image, predictor(image), palette)]
+        yield f"{i}_image_truth_prediction", np.concatenate(parts, axis=1)

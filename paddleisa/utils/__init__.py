@@ -1,0 +1,1 @@
+"""The process and its files: environment, atomic files, concurrency, signals, ranks."""

@@ -1,0 +1,180 @@
+"""Reading state dicts without running anything: `.pdparams` of Paddle 2.0 to 3.3, and `.safetensors`."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from paddleisa.errors import PaddleISAError, WeightsError
+from paddleisa.weights.detect import HEAD, kind_of
+from paddleisa.weights.safe_pickle.machine import AGAIN, unpickle
+from paddleisa.weights.safe_pickle.numpy_records import ArrayRecord, check_shape, shown
+
+NAME_TABLE = "StructuredToParameterName@@"  # {state name: parameter name}, in files of 2021; not needed to load
+BIG_PARAMETERS = "UnpackBigParamInfor@@"  # arrays above 1 GiB, cut into pieces (protocol 2 and 3)
+
+SAFETENSORS_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",  # numpy has none: the bits, as Paddle keeps them in a .pdparams
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
+MAX_HEADER = 8 << 20  # bytes; a tensor's entry takes about 120
+
+
+def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The state dict in a weights file; the format is recognised by content, not by name.
+
+    Args:
+        path: a ``.pdparams`` that ``paddle.save`` of Paddle 2.0 to 3.3 wrote (pickle protocol 2, 3 or 4), or a
+            ``.safetensors``. Nothing of a pickle is executed: see `unpickling`.
+
+    Returns:
+        Arrays by name, in the file's order, writable, of the dtypes float16/32/64, int8..64, uint8..64 and bool.
+        bfloat16, which numpy lacks, comes as uint16 holding its bits, in both formats.
+
+    Raises:
+        WeightsError: the file is missing, unsafe, damaged, or something else than a state dict; says which.
+    """
+    with placed(path), open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        head = stream.read(HEAD)
+        stream.seek(0)
+        if kind_of(head, size) == "safetensors":
+            return _read_safetensors(path, stream, size)
+        return read_pickle(stream, size)
+
+
+def read_pickle(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
+    """The state dict that the next ``size`` bytes of ``stream`` hold as a pickle; its errors do not name a place."""
+    return _state(unpickle(stream, size))
+
+
+@contextmanager
+def placed(path: str | os.PathLike):
+    """Give the WeightsErrors of the block, which do not know the file, their place; make OSErrors WeightsErrors."""
+    try:
+        yield
+    except WeightsError as error:
+        if error.where is not None:
+            raise
+        raise WeightsError(error.problem, where=path, fix=error.fix) from error
+    except OSError as error:
+        raise WeightsError(f"cannot be read ({error.strerror or error})", where=path) from error
+
+
+def open_regular(path: str | os.PathLike) -> BinaryIO:
+    """Open ``path`` for reading when it is a file: a pipe would block, a device may not end."""
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise WeightsError("there is no such weights file", fix="Check the path") from error
+    if stat.S_ISDIR(mode):
+        raise WeightsError("is a folder, not a weights file", fix="Give the file in it, for example model.pdparams")
+    if not stat.S_ISREG(mode):
+        raise WeightsError("is a pipe or device, not a weights file", fix="Give a regular file")
+    return path.open("rb")
+
+
+def _state(value: object) -> dict[str, np.ndarray]:
+    """Arrays by name from an unpickled value, without Paddle's two marker entries."""
+    if not isinstance(value, dict):
+        raise WeightsError(f"holds a {_described(value)}, not a state dict", fix="Save model.state_dict() of the model")
+    names, pieces = value.pop(NAME_TABLE, {}), value.pop(BIG_PARAMETERS, {})
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise WeightsError(f"is damaged: its entry {NAME_TABLE!r} does not map names to names", fix=AGAIN)
+    state = {name: _array(name, item) for name, item in value.items()}
+    _join(state, pieces)
+    if not state:
+        raise WeightsError("holds no tensor", fix="Save model.state_dict() of the model")
+    return state
+
+
+def _array(name: str, value: object) -> np.ndarray:
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]  # a Tensor of Paddle >= 2.1: (its own name, array)
+    if isinstance(value, ArrayRecord):
+        if value.array is None:
+            raise WeightsError(f"is damaged: {shown(name)!r} has no data", fix=AGAIN)
+        return value.array
+    if isinstance(value, dict) and any(isinstance(item, (ArrayRecord, tuple)) for item in value.values()):
+        advice = f"This is a checkpoint of several parts: save its part {shown(name)!r} alone"
+    else:
+        advice = "Give the .pdparams of the model; optimizer states (.pdopt) and checkpoints are something else"
+    raise WeightsError(f"holds a {_described(value)} as {shown(name)!r} where a state dict has a tensor", fix=advice)
+
+
+def _described(value: object) -> str:
+    kinds = {dict: "dict", ArrayRecord: "single tensor", str: "text", int: "number", float: "number", bool: "number"}
+    return kinds.get(type(value), type(value).__name__)
+
+
+def _join(state: dict[str, np.ndarray], pieces: object) -> None:
+    """Put together the arrays that Paddle cut: ``pieces`` is {name: {"OriginShape": shape, "slices": [names]}}."""
+    if not isinstance(pieces, dict):
+        raise WeightsError(f"is damaged: its entry {BIG_PARAMETERS!r} is not a dict", fix=AGAIN)
+    used: set[int] = set()  # addresses: a hostile file could name one big block of data a thousand times
+    for name, info in pieces.items():
+        slices = info.get("slices") if isinstance(info, dict) else None
+        shape = info.get("OriginShape") if isinstance(info, dict) else None
+        if not isinstance(slices, list) or not slices or not all(isinstance(part, str) for part in slices):
+            raise WeightsError(f"is damaged: the pieces of {shown(name)!r} are not listed", fix=AGAIN)
+        shape = tuple(shape) if isinstance(shape, list) else shape
+        check_shape(shape)
+        lost = [part for part in slices if part not in state]
+        if lost or len(set(slices)) != len(slices) or name in state:
+            raise WeightsError(f"is damaged: pieces of {shown(name)!r} are missing or used twice", fix=AGAIN)
+        parts = [state.pop(part) for part in slices]
+        addresses = [part.ctypes.data for part in parts]
+        if len(set(addresses)) != len(addresses) or not used.isdisjoint(addresses):
+            raise WeightsError(f"is damaged: pieces of {shown(name)!r} share their data", fix=AGAIN)
+        used.update(addresses)
+        fits = sum(part.size for part in parts) == math.prod(shape)
+        if not fits or any(part.ndim != 1 or part.dtype != parts[0].dtype for part in parts):
+            raise WeightsError(f"is damaged: the pieces of {shown(name)!r} do not make up shape {shape}", fix=AGAIN)
+        state[name] = np.concatenate(parts).reshape(shape)
+
+
+def _read_safetensors(path: str | os.PathLike, stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
+    """As `read_weights`. The safetensors library checks the header (types, shapes and offsets, which must cover the
+    file exactly); the data is read here, one tensor after the other, because numpy has no bfloat16 to give it in."""
+    import safetensors
+
+    header = int.from_bytes(stream.read(8), "little")
+    if header > min(size - 8, MAX_HEADER):
+        reason = f"of more than {MAX_HEADER >> 20} MB" if header <= size - 8 else "longer than the file"
+        raise WeightsError(f"is damaged: it declares a safetensors header {reason}", fix=AGAIN)
+    state = {}
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
+            layout = {name: file.get_slice(name) for name in file.offset_keys()}
+            layout = {name: (item.get_dtype(), tuple(item.get_shape())) for name, item in layout.items()}
+    except (safetensors.SafetensorError, PaddleISAError) as error:
+        raise WeightsError(f"is damaged ({shown(str(error), 120)})", fix=AGAIN) from error
+    stream.seek(8 + header)
+    for name, (code, shape) in layout.items():
+        if code not in SAFETENSORS_DTYPES:
+            raise WeightsError(f"holds {shown(name)!r} of type {code}, which no model here uses")
+        check_shape(shape)
+        state[name] = array = np.empty(shape, SAFETENSORS_DTYPES[code])
+        if array.size and stream.readinto(memoryview(array.reshape(-1).view(np.uint8))) != array.nbytes:
+            raise WeightsError("changed while it was read", fix="Read it again when nothing writes to it")
+    if not state:
+        raise WeightsError("holds no tensor", fix="Save model.state_dict() of the model")
+    return state

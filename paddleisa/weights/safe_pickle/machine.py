@@ -1,0 +1,299 @@
+"""An interpreter for the part of the pickle language that a state dict needs, and for nothing else.
+
+The standard unpickler allocates what a file declares before it looks whether the data is there, and calls what the
+file names. This one knows 40 of the 68 instructions (no INST, OBJ, NEWOBJ, EXT or persistent id), hands every call
+to `records.reduce`, which calls nothing of the file's choice, and believes no length: memory stays below the file's
+size plus a few dozen MB. Data goes straight from the file into the array that is returned, so that 150 MB take a
+fraction of a second.
+"""
+
+from __future__ import annotations
+
+import codecs
+import pickle
+import pickletools
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+import numpy as np
+
+from paddleisa.errors import WeightsError
+from paddleisa.weights.safe_pickle import numpy_records as records
+
+CHUNK = 1 << 16
+SHORT_TEXT = 512  # longer text can only be the data of an array (protocol 2), and is kept as bytes
+MAX_TEXT = 16 << 20  # bytes of all short texts together: Python may need four times as many
+MAX_INSTRUCTIONS = 500_000  # about 40 per tensor; each may take some 100 bytes of memory
+TRUNCATED = "ends before its data does (an interrupted download or copy)"
+AGAIN = "Download or copy the file again"
+
+_INSTRUCTIONS: dict[bytes, Callable[[StateUnpickler], None]] = {}
+_MARK = object()
+
+
+def unpickle(stream: BinaryIO, size: int) -> object:
+    """The object that ``stream``, ``size`` bytes of pickle protocol 2 to 4, describes.
+
+    Returns:
+        Dicts, lists, tuples, numbers and text as such; arrays as `records.ArrayRecord`; bytes as uint8 arrays.
+
+    Raises:
+        WeightsError: without a place, for anything that a state dict does not need and for damaged data.
+    """
+    return StateUnpickler(stream, size).load()
+
+
+def _instruction(code: bytes) -> Callable:
+    def register(method: Callable[[StateUnpickler], None]) -> Callable[[StateUnpickler], None]:
+        _INSTRUCTIONS[code] = method
+        return method
+
+    return register
+
+
+class StateUnpickler:
+    """The pickle machine: a stack, and a memo of values that are used again.
+
+    What a file may ask for is decided by five methods, here with the answers for Paddle's state dicts: ``look_up``,
+    ``reduce``, ``build``, ``set_items`` and ``append``. Another format overrides them, and adds instructions.
+    """
+
+    instructions = _INSTRUCTIONS  # by code; filled below
+
+    def __init__(self, stream: BinaryIO, size: int):
+        self._stream, self._left = stream, size
+        self._text_left = MAX_TEXT
+        self._stack: list[object] = []
+        self._memo: dict[int, object] = {}
+
+    def load(self) -> object:
+        """Run to the STOP instruction and return the one value that is then on the stack."""
+        if self._take(1) != pickle.PROTO or self._take(1)[0] not in (2, 3, 4):
+            raise WeightsError("is not a pickle of protocol 2, 3 or 4")
+        for _ in range(MAX_INSTRUCTIONS):
+            code = self._take(1)
+            if code == pickle.STOP:
+                return self._result()
+            self._run(code)
+        raise WeightsError(f"has more than {MAX_INSTRUCTIONS} pickle instructions, far more than a state dict needs")
+
+    def _run(self, code: bytes) -> None:
+        if code not in self.instructions:
+            known = pickletools.code2op.get(code.decode("latin-1"))
+            name = known.name if known else f"0x{code.hex()}"
+            raise WeightsError(f"uses the pickle instruction {name}, which no state dict needs")
+        try:
+            self.instructions[code](self)
+        except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
+            raise WeightsError("is damaged: its pickle instructions do not fit together", fix=AGAIN) from error
+
+    def _result(self) -> object:
+        if len(self._stack) != 1 or self._stack[0] is _MARK:
+            raise WeightsError("is damaged: its pickle ends in the middle of a value", fix=AGAIN)
+        if self._left:
+            raise WeightsError(f"goes on for {self._left} bytes after its end", fix=AGAIN)
+        return self._stack[0]
+
+    # Reading: no length is believed before it has been compared with what is left of the file.
+
+    def _claim(self, count: int) -> None:
+        if not 0 <= count <= self._left:
+            raise WeightsError(TRUNCATED, fix=AGAIN)
+        self._left -= count
+
+    def _take(self, count: int) -> bytes:
+        self._claim(count)
+        data = self._stream.read(count)
+        if len(data) != count:
+            raise WeightsError(TRUNCATED, fix=AGAIN)
+        return data
+
+    def _number(self, form: str) -> int:
+        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+
+    def _data(self, count: int) -> np.ndarray:
+        """The next ``count`` bytes as a new uint8 array."""
+        self._claim(count)
+        data = np.empty(count, np.uint8)
+        view, filled = memoryview(data), 0
+        while filled < count:
+            got = self._stream.readinto(view[filled : filled + (CHUNK << 4)])
+            if not got:
+                raise WeightsError(TRUNCATED, fix=AGAIN)
+            filled += got
+        return data
+
+    def _text(self, count: int) -> object:
+        """UTF-8 text of ``count`` bytes: a str when short, its latin-1 bytes when it can only be data."""
+        if count <= SHORT_TEXT:
+            self._text_left -= count
+            if self._text_left < 0:
+                raise WeightsError(f"holds more than {MAX_TEXT >> 20} MB of names")
+            return self._take(count).decode("utf-8")
+        if count > self._left:
+            raise WeightsError(TRUNCATED, fix=AGAIN)
+        data, filled = np.empty(count, np.uint8), 0
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for start in range(0, count, CHUNK):
+            part = self._take(min(CHUNK, count - start))
+            text = decoder.decode(part, final=start + len(part) == count)
+            try:
+                raw = text.encode("latin-1")
+            except UnicodeEncodeError as error:
+                raise WeightsError("holds a long text, which no state dict needs") from error
+            data[filled : filled + len(raw)] = np.frombuffer(raw, np.uint8)
+            filled += len(raw)
+        return data[:filled]
+
+    def _line(self) -> str:
+        """Text up to the end of the line, for GLOBAL; no module or name of interest is longer than 512 bytes."""
+        line = self._stream.readline(min(SHORT_TEXT, self._left))
+        self._claim(len(line))
+        if not line.endswith(b"\n"):
+            raise WeightsError("is damaged: a global's name does not end", fix=AGAIN)
+        return line[:-1].decode("utf-8")
+
+    # The stack.
+
+    def _push(self, value: object) -> None:
+        self._stack.append(value)
+
+    def _pop(self, count: int) -> list[object]:
+        """The top ``count`` values, deepest first."""
+        if len(self._stack) < count:
+            raise IndexError("stack underflow")
+        values = self._stack[len(self._stack) - count :]
+        del self._stack[len(self._stack) - count :]
+        if any(value is _MARK for value in values):
+            raise IndexError("a mark where a value is expected")
+        return values
+
+    def _pop_to_mark(self) -> list[object]:
+        start = len(self._stack) - 1
+        while start >= 0 and self._stack[start] is not _MARK:
+            start -= 1
+        if start < 0:
+            raise IndexError("no mark")
+        values = self._stack[start + 1 :]
+        del self._stack[start:]
+        return values
+
+    # What a file may ask for.
+
+    def look_up(self, module: object, name: object) -> object:
+        """What stands for the global ``module.name`` on the stack; WeightsError for one that is not allowed."""
+        return records.look_up(module, name)
+
+    def reduce(self, function: object, arguments: object) -> object:
+        """What stands for ``function(*arguments)``, without calling it."""
+        return records.reduce(function, arguments)
+
+    def build(self, target: object, state: object) -> None:
+        """Give ``target``, made by ``reduce``, its state."""
+        if not isinstance(target, (records.ArrayRecord, records.DtypeRecord)):
+            raise WeightsError(f"sets attributes of a {records.shown(target)}, which no state dict needs")
+        target.build(state)
+
+    def set_items(self, items: list[object]) -> None:
+        """Names and values in turn, for the dict on top of the stack."""
+        target = self._stack[-1]
+        if type(target) is not dict or len(items) % 2:
+            raise WeightsError(f"sets items of a {records.shown(target)}, which no state dict needs")
+        for name, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(name, str):
+                raise WeightsError(f"has a name that is a {records.shown(name)}, not text")
+            if name in target:
+                raise WeightsError(f"names {records.shown(name)!r} twice")
+            target[name] = value
+
+    def append(self, items: list[object]) -> None:
+        """``items`` for the list on top of the stack."""
+        target = self._stack[-1]
+        if type(target) is not list:
+            raise WeightsError(f"appends to a {records.shown(target)}, which no state dict needs")
+        target.extend(items)
+
+    # The instructions with an effect of their own.
+
+    @_instruction(pickle.FRAME)
+    def _frame(self) -> None:
+        if self._number("<Q") > self._left:
+            raise WeightsError(TRUNCATED, fix=AGAIN)
+
+    @_instruction(pickle.MARK)
+    def _mark(self) -> None:
+        self._stack.append(_MARK)
+
+    @_instruction(pickle.LONG1)
+    def _long1(self) -> None:
+        count = self._take(1)[0]
+        if count > 8:
+            raise WeightsError("holds a number of more than 64 bits")
+        self._push(int.from_bytes(self._take(count), "little", signed=True))
+
+    @_instruction(pickle.SHORT_BINSTRING)
+    def _short_binstring(self) -> None:  # Python 2, which Paddle 2.0 still ran on
+        self._push(self._take(self._number("<B")).decode("latin-1"))
+
+    @_instruction(pickle.GLOBAL)
+    def _global(self) -> None:
+        module = self._line()
+        self._push(self.look_up(module, self._line()))
+
+    @_instruction(pickle.STACK_GLOBAL)
+    def _stack_global(self) -> None:
+        self._push(self.look_up(*self._pop(2)))
+
+    @_instruction(pickle.REDUCE)
+    def _reduce(self) -> None:
+        self._push(self.reduce(*self._pop(2)))
+
+    @_instruction(pickle.BUILD)
+    def _build(self) -> None:
+        (state,) = self._pop(1)
+        self.build(self._stack[-1], state)
+
+    @_instruction(pickle.MEMOIZE)
+    def _memoize(self) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
+
+    def _remember(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
+
+
+def _define(code: bytes, method: Callable[[StateUnpickler], None]) -> None:
+    _INSTRUCTIONS[code] = method
+
+
+for _code, _value in ((pickle.NONE, None), (pickle.NEWTRUE, True), (pickle.NEWFALSE, False), (pickle.EMPTY_TUPLE, ())):
+    _define(_code, lambda vm, value=_value: vm._push(value))
+_define(pickle.EMPTY_DICT, lambda vm: vm._push({}))
+_define(pickle.EMPTY_LIST, lambda vm: vm._push([]))
+for _code, _form in (
+    (pickle.BININT, "<i"),
+    (pickle.BININT1, "<B"),
+    (pickle.BININT2, "<H"),
+    (pickle.BINFLOAT, ">d"),
+):
+    _define(_code, lambda vm, form=_form: vm._push(vm._number(form)))
+for _code, _form in ((pickle.SHORT_BINUNICODE, "<B"), (pickle.BINUNICODE, "<I"), (pickle.BINUNICODE8, "<Q")):
+    _define(_code, lambda vm, form=_form: vm._push(vm._text(vm._number(form))))
+for _code, _form in (
+    (pickle.SHORT_BINBYTES, "<B"),
+    (pickle.BINBYTES, "<I"),
+    (pickle.BINBYTES8, "<Q"),
+    (pickle.BINSTRING, "<i"),
+):
+    _define(_code, lambda vm, form=_form: vm._push(vm._data(vm._number(form))))
+for _code, _count in ((pickle.TUPLE1, 1), (pickle.TUPLE2, 2), (pickle.TUPLE3, 3)):
+    _define(_code, lambda vm, count=_count: vm._push(tuple(vm._pop(count))))
+_define(pickle.TUPLE, lambda vm: vm._push(tuple(vm._pop_to_mark())))
+_define(pickle.SETITEM, lambda vm: vm.set_items(vm._pop(2)))
+_define(pickle.SETITEMS, lambda vm: vm.set_items(vm._pop_to_mark()))
+_define(pickle.APPEND, lambda vm: vm.append(vm._pop(1)))
+_define(pickle.APPENDS, lambda vm: vm.append(vm._pop_to_mark()))
+for _code, _form in ((pickle.BINPUT, "<B"), (pickle.LONG_BINPUT, "<I")):
+    _define(_code, lambda vm, form=_form: vm._remember(vm._number(form)))
+for _code, _form in ((pickle.BINGET, "<B"), (pickle.LONG_BINGET, "<I")):
+    _define(_code, lambda vm, form=_form: vm._push(vm._memo[vm._number(form)]))

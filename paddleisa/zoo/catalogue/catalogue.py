@@ -1,0 +1,175 @@
+"""The catalogue: every model that can be named, from the package's files and from the user's.
+
+>>> catalogue = load_catalogue()
+>>> catalogue.get("isanet_resnet50_os8_cityscapes_769x769_80k").row.scores.single
+79.03
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from paddleisa.errors import ConfigError, UsageError, one_of
+from paddleisa.zoo.catalogue import settings
+from paddleisa.zoo.catalogue.manifest import Tensor, manifest_digest, parse_manifest
+from paddleisa.zoo.catalogue.schema import CatalogueFile, Row
+from paddleisa.zoo.catalogue.yaml_lines import KeyPath, line_of, read_yaml
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the catalogue: its name, family, row, and the file (and line) that it stands in."""
+
+    name: str
+    family: str
+    row: Row
+    path: Path
+    line: int
+    scores_origin: str
+
+    @property
+    def where(self) -> str:
+        """``FILE:LINE``, for messages."""
+        return f"{self.path}:{self.line}"
+
+    @property
+    def config(self) -> str:
+        """What ``load_config`` takes: a shipped config's name, or the path of a file beside the catalogue."""
+        config = self.row.config
+        return str(self.path.parent / config) if config.endswith((".yml", ".yaml")) else config
+
+    def manifest(self) -> dict[str, Tensor] | None:
+        """Name, shape and dtype of every tensor, or None where they are not known.
+
+        Raises ConfigError when the manifest file is missing or is not the one whose digest the catalogue gives.
+        """
+        state = self.row.state
+        if state is None:
+            return None
+        path = self.path.parent / state.manifest
+        try:
+            tensors = parse_manifest(path.read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"manifest {state.manifest} cannot be read ({error})", where=self.where) from error
+        digest = manifest_digest(tensors)
+        if len(tensors) != state.tensors or digest != state.sha256:
+            raise ConfigError(
+                f"manifest {state.manifest} has {len(tensors)} tensors and digest {digest}, "
+                f"the catalogue says {state.tensors} and {state.sha256}",
+                where=self.where,
+                fix="Restore the manifest, or correct the catalogue",
+            )
+        return tensors
+
+
+class Catalogue:
+    """Entries by name, in the order of their files. A name that two files give is an error, not an update."""
+
+    def __init__(self, entries: Iterable[Entry] = ()):
+        self._entries: dict[str, Entry] = {}
+        for entry in entries:
+            other = self._entries.setdefault(entry.name, entry)
+            if other is not entry:
+                raise ConfigError(
+                    f"model {entry.name!r} is already in {other.where}", where=entry.where, fix="Rename one of the two"
+                )
+
+    def get(self, name: str) -> Entry:
+        """The entry called ``name``; UsageError with the nearest name when there is none."""
+        if name not in self._entries:
+            raise UsageError(f"there is no model {name!r} in the catalogue", fix=one_of(name, self._entries))
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def load_catalogue(extra: Iterable[str | Path] = ()) -> Catalogue:
+    """The package's catalogues, then the registered ones (``zoo/catalogue/settings.py``), then ``extra`` files.
+
+    A file named more than once counts once. Raises ConfigError for any file that is not a catalogue, all of its
+    mistakes at once.
+    """
+    from paddleisa.utils.resources import pretrained_dir
+
+    paths = [*sorted(Path(pretrained_dir()).glob("*.yml")), *settings.registered_catalogues(), *map(Path, extra)]
+    unique = {path.expanduser().resolve(): path.expanduser() for path in reversed(paths)}
+    return Catalogue(entry for path in reversed(unique.values()) for entry in read_catalogue(path))
+
+
+def read_catalogue(path: str | Path) -> list[Entry]:
+    """The entries of one catalogue file. Raises ConfigError with file and line of every mistake in it."""
+    path = Path(path)
+    data, lines = read_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError("is not a catalogue (a mapping with version, family, models)", where=path)
+    try:
+        checked = CatalogueFile.model_validate(_with_defaults(data))
+    except ValidationError as error:
+        # A mistake in defaults shows in every row: said once.
+        said = list(dict.fromkeys(_sentence(item, path, lines) for item in error.errors(include_url=False)))
+        raise ConfigError(said[0] if len(said) == 1 else f"{len(said)} mistakes:\n  " + "\n  ".join(said)) from error
+    return [
+        Entry(name, checked.family, row, path, line_of(("models", name), lines), checked.scores_origin)
+        for name, row in checked.models.items()
+    ]
+
+
+def _with_defaults(data: dict) -> dict:
+    data = dict(data)
+    defaults, models = data.pop("defaults", {}), data.get("models")
+    if isinstance(defaults, dict) and isinstance(models, dict):
+        data["models"] = {name: _merge(defaults, row) for name, row in models.items()}
+    return data
+
+
+def _merge(base: object, over: object) -> object:
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: _merge(base[key], value) if key in base else value for key, value in over.items()}}
+
+
+def _sentence(item: dict, path: Path, lines: dict[KeyPath, int]) -> str:
+    """One of pydantic's errors as ``FILE:LINE: key.path: what is wrong``."""
+    keys = tuple(key for key in item["loc"] if key != "[key]")
+    place = keys
+    if keys[:1] == ("models",) and keys not in lines and len(keys) > 2 and ("defaults", *keys[2:]) in lines:
+        place = ("defaults", *keys[2:])
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = f"there is no such key. {one_of(str(keys[-1]), _keys_at(keys[:-1]))}"
+    elif item["type"] == "missing":
+        message = "this key is missing"
+    elif item["type"] == "string_type":
+        message = f"{item['input']!r} is not text. Put it between quotation marks"
+    return f"{path}:{line_of(place, lines)}: {'.'.join(map(str, place))}: {message}"
+
+
+def _keys_at(keys: KeyPath) -> list[str]:
+    """The keys that the schema allows in the mapping at ``keys``, for advice."""
+    if not keys:
+        return [*CatalogueFile.model_fields, "defaults"]
+    model: type[BaseModel] = Row
+    for key in keys[2:]:  # after "models" and the model's name
+        model = _model_in(model, key)
+    return list(model.model_fields)
+
+
+def _model_in(model: type[BaseModel], key: object) -> type[BaseModel]:
+    field = model.model_fields.get(str(key))
+    options = [] if field is None else [field.annotation]
+    if options and isinstance(options[0], types.UnionType):
+        options = list(typing.get_args(options[0]))
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), model)

@@ -1,0 +1,113 @@
+"""Files that are whole or not there."""
+
+import errno
+import hashlib
+import os
+import stat
+
+import pytest
+
+from paddleisa.utils.files import WriteError, atomic_write, sha256_of
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_the_file_appears_with_its_content_when_the_block_ends(tmp_path):
+    path = tmp_path / "new" / "folder" / "x.bin"
+    with atomic_write(path) as stream:
+        stream.write(b"content")
+        assert not path.exists()
+    assert path.read_bytes() == b"content"
+    assert names(path.parent) == ["x.bin"]
+
+
+def test_text_is_utf8(tmp_path):
+    with atomic_write(tmp_path / "x.txt", "w") as stream:
+        stream.write("größe\n")
+    assert (tmp_path / "x.txt").read_bytes() == "größe\n".encode()
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt])
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, stop):
+    (tmp_path / "x").write_bytes(b"old")
+    with pytest.raises(stop), atomic_write(tmp_path / "x") as stream:
+        stream.write(b"new")
+        raise stop
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_the_data_is_on_the_disk_before_the_name_and_the_name_before_the_end(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_sync(handle):
+        events.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "data")
+        fsync(handle)
+
+    def note_replace(*args, **options):
+        events.append("rename")
+        replace(*args, **options)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    with atomic_write(tmp_path / "x") as stream:
+        stream.write(b"1")
+    assert events == ["data", "rename", "folder"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_our_error_and_the_old_file_stays(tmp_path, monkeypatch, code):
+    (tmp_path / "x").write_bytes(b"old")
+
+    def full(_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with (
+        pytest.raises(WriteError, match=r"x: no space left to write the file\. Free some space"),
+        atomic_write(tmp_path / "x") as stream,
+    ):
+        stream.write(b"new")
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_folder_in_the_way_is_our_error(tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(WriteError, match="cannot be written"), atomic_write(tmp_path / "x") as stream:
+        stream.write(b"new")
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_file_where_a_folder_is_needed_is_our_error(tmp_path):
+    (tmp_path / "x").write_bytes(b"")
+    with pytest.raises(WriteError), atomic_write(tmp_path / "x" / "y"):
+        pass
+
+
+def test_the_longest_name_that_the_file_system_takes_can_be_written(tmp_path):
+    path = tmp_path / ("ü" * 125 + ".json")  # 255 bytes
+    with atomic_write(path) as stream:
+        stream.write(b"1")
+    assert path.read_bytes() == b"1"
+
+
+def test_the_users_umask_decides_who_may_read(tmp_path):
+    old = os.umask(0o027)
+    try:
+        with atomic_write(tmp_path / "x") as stream:
+            stream.write(b"1")
+        assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+        assert os.umask(0o027) == 0o027  # reading the umask must not change it
+    finally:
+        os.umask(old)
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, (1 << 20) + 1])
+def test_sha256_of_a_file_is_that_of_its_content(tmp_path, size):
+    content = os.urandom(size)
+    (tmp_path / "x").write_bytes(content)
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
