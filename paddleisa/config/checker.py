@@ -8,7 +8,6 @@ from typing import Literal
 
 from paddleisa.config import relations
 from paddleisa.config.config import Config
-from paddleisa.config.nodes import KeyPath, Node, Origin, graft, shorten
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
 from paddleisa.config.schema import NEEDS, Schema
@@ -25,9 +24,10 @@ from paddleisa.config.signature import (
     table_of,
 )
 from paddleisa.config.values import BadValue, describe, normalise
-from paddleisa.config.yaml_reader import shown
 from paddleisa.errors import ConfigError, nearest, one_of
 from paddleisa.registry import Registry
+from paddleisa.utils.nodes import KeyPath, Node, Origin, graft, shorten
+from paddleisa.utils.yaml_reader import shown
 
 Purpose = Literal["train", "val", "model"]
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paddleisa.config.nodes import Node
 from paddleisa.errors import ConfigError
+from paddleisa.utils.nodes import Node
 
 OPTIMIZERS = {"sgd": "SGD", "momentum": "Momentum", "adam": "Adam", "adamw": "AdamW"}
 DECAYS = {"poly": "PolynomialDecay", "piecewise": "PiecewiseDecay", "stepdecay": "StepDecay"}

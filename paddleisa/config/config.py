@@ -11,9 +11,9 @@ from pathlib import Path
 from paddleisa.config.dump import dump_tree
 from paddleisa.config.inherit import load_tree
 from paddleisa.config.locate import find_config
-from paddleisa.config.nodes import KeyPath, Node, Origin, dotted, graft
 from paddleisa.config.overrides import apply_flags, apply_opts
 from paddleisa.errors import ConfigError
+from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft
 
 
 class Config(Mapping):

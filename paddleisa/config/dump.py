@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import yaml
 
-from paddleisa.config.nodes import Node
-from paddleisa.config.yaml_reader import Loader
+from paddleisa.utils.nodes import Node
+from paddleisa.utils.yaml_reader import Loader
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+([ :][A-Za-z0-9_./+-]+)*")  # else quoted; the reader's own rules come on top
 

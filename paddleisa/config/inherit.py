@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from paddleisa.config import compat
-from paddleisa.config.nodes import Node, shorten
-from paddleisa.config.yaml_reader import exists, kind_of, neighbours, read_file
 from paddleisa.errors import ConfigError
+from paddleisa.utils.nodes import Node, shorten
+from paddleisa.utils.yaml_reader import exists, kind_of, neighbours, read_file
 
 BASE, INHERITED = "_base_", "_inherited_"
 

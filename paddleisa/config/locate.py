@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paddleisa.config.nodes import shorten
-from paddleisa.config.yaml_reader import exists
 from paddleisa.errors import ConfigError, nearest
+from paddleisa.utils.nodes import shorten
 from paddleisa.utils.resources import configs_dir
+from paddleisa.utils.yaml_reader import exists
 
 SUFFIXES = (".yml", ".yaml")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from paddleisa.config.nodes import KeyPath, Node, Origin, dotted, graft
-from paddleisa.config.yaml_reader import kind_of, parse
 from paddleisa.errors import ConfigError, nearest, one_of
+from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft
+from paddleisa.utils.yaml_reader import kind_of, parse
 
 FLAG_PATHS = {"learning_rate": ("lr_scheduler", "learning_rate")}  # all other flags are top-level keys
 

@@ -8,8 +8,8 @@ import sys
 import traceback
 from pathlib import Path
 
-from paddleisa.config.nodes import shorten
 from paddleisa.errors import ConfigError, PaddleISAError
+from paddleisa.utils.nodes import shorten
 
 
 def import_plugin(path: str | Path, where: object = None) -> None:

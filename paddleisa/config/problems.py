@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from paddleisa.config.nodes import KeyPath, dotted
 from paddleisa.errors import ConfigError
+from paddleisa.utils.nodes import KeyPath, dotted
 
 
 class ConfigProblems(ConfigError):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from paddleisa.config.nodes import Node, Origin
 from paddleisa.config.problems import Problems
 from paddleisa.config.signature import options_of
 from paddleisa.registry import DATASETS, MODELS, Registry
+from paddleisa.utils.nodes import Node, Origin
 
 PARTS = ("train_dataset", "val_dataset")
 

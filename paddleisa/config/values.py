@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
-from paddleisa.config.yaml_reader import Loader, shown
 from paddleisa.errors import nearest
+from paddleisa.utils.yaml_reader import Loader, shown
 
 _WORDS = {
     int: "a whole number",

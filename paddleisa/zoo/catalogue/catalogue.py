@@ -16,10 +16,11 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from paddleisa.errors import ConfigError, UsageError, one_of
+from paddleisa.utils.nodes import KeyPath, Node, dotted
+from paddleisa.utils.yaml_reader import read_file
 from paddleisa.zoo.catalogue import settings
 from paddleisa.zoo.catalogue.manifest import Tensor, manifest_digest, parse_manifest
 from paddleisa.zoo.catalogue.schema import CatalogueFile, Row
-from paddleisa.zoo.catalogue.yaml_lines import KeyPath, line_of, read_yaml
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,15 @@ def load_catalogue(extra: Iterable[str | Path] = ()) -> Catalogue:
 def read_catalogue(path: str | Path) -> list[Entry]:
     """The entries of one catalogue file. Raises ConfigError with file and line of every mistake in it."""
     path = Path(path)
-    data, lines = read_yaml(path)
-    if not isinstance(data, dict):
-        raise ConfigError("is not a catalogue (a mapping with version, family, models)", where=path)
+    tree = read_file(path, "catalogue")
     try:
-        checked = CatalogueFile.model_validate(_with_defaults(data))
+        checked = CatalogueFile.model_validate(_with_defaults(tree.plain()))
     except ValidationError as error:
         # A mistake in defaults shows in every row: said once.
-        said = list(dict.fromkeys(_sentence(item, path, lines) for item in error.errors(include_url=False)))
+        said = list(dict.fromkeys(_sentence(item, path, tree) for item in error.errors(include_url=False)))
         raise ConfigError(said[0] if len(said) == 1 else f"{len(said)} mistakes:\n  " + "\n  ".join(said)) from error
     return [
-        Entry(name, checked.family, row, path, line_of(("models", name), lines), checked.scores_origin)
+        Entry(name, checked.family, row, path, tree.nearest_at(("models", name)).origin.line, checked.scores_origin)
         for name, row in checked.models.items()
     ]
 
@@ -141,11 +140,11 @@ def _merge(base: object, over: object) -> object:
     return {**base, **{key: _merge(base[key], value) if key in base else value for key, value in over.items()}}
 
 
-def _sentence(item: dict, path: Path, lines: dict[KeyPath, int]) -> str:
+def _sentence(item: dict, path: Path, tree: Node) -> str:
     """One of pydantic's errors as ``FILE:LINE: key.path: what is wrong``."""
     keys = tuple(key for key in item["loc"] if key != "[key]")
     place = keys
-    if keys[:1] == ("models",) and keys not in lines and len(keys) > 2 and ("defaults", *keys[2:]) in lines:
+    if keys[:1] == ("models",) and len(keys) > 2 and tree.at(keys) is None and tree.at(("defaults", *keys[2:])):
         place = ("defaults", *keys[2:])
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
@@ -154,7 +153,7 @@ def _sentence(item: dict, path: Path, lines: dict[KeyPath, int]) -> str:
         message = "this key is missing"
     elif item["type"] == "string_type":
         message = f"{item['input']!r} is not text. Put it between quotation marks"
-    return f"{path}:{line_of(place, lines)}: {'.'.join(map(str, place))}: {message}"
+    return f"{path}:{tree.nearest_at(place).origin.line}: {dotted(place)}: {message}"
 
 
 def _keys_at(keys: KeyPath) -> list[str]:

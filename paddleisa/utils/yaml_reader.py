@@ -1,4 +1,7 @@
-"""YAML text to nodes with line numbers. Plain data only: no tag builds an object, nothing is executed."""
+"""YAML text to nodes with line numbers. Plain data only: no tag builds an object, nothing is executed.
+
+Configs and catalogues are read here, so that every message about either can name file and line.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from paddleisa.config.nodes import Node, Origin, shorten
 from paddleisa.errors import ConfigError, nearest
+from paddleisa.utils.nodes import Node, Origin, shorten
 
 MAX_BYTES = 1 << 20  # a config is a few kB; weights given by mistake are refused before they are read
 MAX_NODES = 100_000  # nested aliases make a small file huge
@@ -37,19 +40,18 @@ for _name, _pattern in _NUMBERS.items():
     Loader.add_implicit_resolver(_YAML + _name, re.compile(f"^(?:{_pattern})$"), list("-+.0123456789"))
 
 
-def read_file(path: Path) -> Node:
-    """The mapping that a YAML file holds; origins are its lines.
+def read_file(path: Path, what: str = "config") -> Node:
+    """The mapping that a YAML file holds; origins are its lines. ``what`` is what messages call such a file.
 
     Raises ConfigError for a file that is missing (naming the nearest ones), unreadable, empty, not text, not YAML,
     or not a mapping, for a key given twice, and for tags other than plain data's.
     """
-    node = parse(_text(path), str(path))
+    node = parse(_text(path, what), str(path))
     if node is None or node.value is None:
-        raise ConfigError("is empty", where=shorten(path), fix="A config is a mapping: batch_size, model, ...")
+        raise ConfigError(f"is empty, not a {what}", where=shorten(path), fix="Write `key: value` lines")
     if not node.is_mapping:
-        raise ConfigError(
-            f"holds {kind_of(node.value)}, not a mapping", where=str(node.origin), fix="Begin with keys such as model:"
-        )
+        problem = f"holds {kind_of(node.value)}, not a mapping, so it is not a {what}"
+        raise ConfigError(problem, where=node.origin, fix="Write `key: value` lines")
     return node
 
 
@@ -84,10 +86,10 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, what: str) -> str:
     try:
         if path.is_dir():
-            raise ConfigError("is a folder, not a config", where=shorten(path), fix="Give a .yml file inside it")
+            raise ConfigError(f"is a folder, not a {what}", where=shorten(path), fix="Give a .yml file inside it")
         if path.exists() and not path.is_file():
             raise ConfigError("is not a regular file", where=shorten(path))
         with path.open("rb") as stream:
@@ -98,11 +100,11 @@ def _text(path: Path) -> str:
         reason = getattr(error, "strerror", None) or "bad file name"
         raise ConfigError(f"cannot be read ({reason})", where=ascii(str(path))) from error
     if len(data) > MAX_BYTES:
-        raise ConfigError("is too large for a config", where=shorten(path), fix="Weights are given with --model_path")
+        raise ConfigError(f"is too large for a {what}", where=shorten(path), fix="Weights are given with --model_path")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError("is not a text file", where=shorten(path), fix="A config is YAML, in UTF-8") from error
+        raise ConfigError("is not a text file", where=shorten(path), fix=f"A {what} is YAML, in UTF-8") from error
 
 
 def exists(path: Path) -> bool:
