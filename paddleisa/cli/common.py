@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,14 +137,16 @@ def calibration(args: argparse.Namespace, config: Config) -> Sequence[np.ndarray
 
 def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
     """Import paddle, choose the device, check the config, join the job: what comes before anything slow."""
-    from paddleisa.utils.environment import load_paddle, set_device
+    from paddleisa.utils.environment import load_paddle, rank, set_device
 
     load_paddle()
     set_device(args.device)
     from paddleisa.config import check
     from paddleisa.utils import distributed
 
-    check(config, purpose)
+    warnings = check(config, purpose).warnings
+    if rank() == 0:
+        print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
     distributed.start()
 
 

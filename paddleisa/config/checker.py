@@ -23,6 +23,7 @@ from paddleisa.config.signature import (
     options_of,
     table_of,
 )
+from paddleisa.config.transform_rules import check_transforms
 from paddleisa.config.values import BadValue, describe, normalise
 from paddleisa.errors import ConfigError, nearest, one_of
 from paddleisa.registry import Registry
@@ -53,8 +54,9 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
     tree = relations.fill(tree)
     tree = _Checker(problems, defaults).options(tree, options_of(Schema), (), None)
     relations.check(tree, problems)
+    check_transforms(tree, problems)
     problems.raise_if_any(config.name)
-    return Config(tree, config.name, config.path)
+    return Config(tree, config.name, config.path, problems.warnings)
 
 
 def _require(config: Config, keys: tuple[str, ...], purpose: str, problems: Problems) -> None:

@@ -25,10 +25,11 @@ class Config(Mapping):
         tree: the values with their origins.
         name: the file's stem; names the run and its weights.
         path: the file that was loaded, None for a config made in Python.
+        warnings: of a checked config: what may be meant, but seldom is, one sentence each.
     """
 
-    def __init__(self, tree: Node, name: str, path: Path | None = None):
-        self.tree, self.name, self.path = tree, name, path
+    def __init__(self, tree: Node, name: str, path: Path | None = None, warnings: Iterable[str] = ()):
+        self.tree, self.name, self.path, self.warnings = tree, name, path, tuple(warnings)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object], name: str = "config", source: str = "Python") -> Config:

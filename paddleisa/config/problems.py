@@ -24,14 +24,23 @@ class ConfigProblems(ConfigError):
 
 
 class Problems:
-    """Collects problems during a check."""
+    """Collects problems during a check.
+
+    Attributes:
+        warnings: what may be meant, but seldom is; one sentence each, with its place.
+    """
 
     def __init__(self):
         self._found: list[ConfigError] = []
+        self.warnings: list[str] = []
 
     def add(self, place: object, path: KeyPath, problem: str, fix: str | None = None) -> None:
         """A problem with the value at ``path``, which was given at ``place``."""
         self.append(ConfigError(problem, where=f"{place}: {dotted(path)}", fix=fix))
+
+    def warn(self, place: object, path: KeyPath, problem: str, fix: str | None = None) -> None:
+        """Something with the value at ``path`` that may be meant, but seldom is."""
+        self.warnings.append(str(ConfigError(problem, where=f"{place}: {dotted(path)}", fix=fix)))
 
     def append(self, error: ConfigError) -> None:
         """A problem that is an error already."""

@@ -6,14 +6,35 @@ from typing import Annotated
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import enhance
 from paddleisa.transforms.flip import Probability
+from paddleisa.transforms.traits import Traits
 
-HALF = (0.5, 0.5, 0.5)
+PerChannel = tuple[float, float, float] | tuple[float]
+
+
+def _fractions(values: tuple[float, ...]) -> tuple[float, ...]:
+    """The same values; ValueError when one is of the range 0..255."""
+    if max(values) > 1:
+        instead = [round(value / 255, 4) for value in values]
+        raise ValueError(f"{list(values)} is of 0..255, but Normalize divides by 255 first: write {instead}")
+    return values
+
+
+def _mean(values: tuple[float, ...]) -> tuple[float, ...]:
+    if min(values) < 0:
+        raise ValueError(f"mean {list(values)} holds a value below 0, which no image has")
+    return _fractions(values)
+
+
+def _std(values: tuple[float, ...]) -> tuple[float, ...]:
+    if min(values) <= 0:
+        raise ValueError(f"std {list(values)} holds a value that is not above 0")
+    return _fractions(values)
 
 
 @TRANSFORMS.register
@@ -21,14 +42,24 @@ class Normalize:
     """(image / 255 - mean) / std, per channel; float32.
 
     Args:
-        mean: of the red, green and blue channel, in 0..1.
-        std: of the same, above 0.
+        mean: of the red, green and blue channel, or one value for all three, in 0..1.
+        std: the same, above 0.
+
+    Raises:
+        ConfigError: a value beyond these ranges.
     """
 
-    def __init__(self, mean: tuple[float, float, float] = HALF, std: tuple[float, float, float] = HALF):
-        if not all(s > 0 for s in std):
-            raise ConfigError(f"std {list(std)} holds a value that is not positive", fix="Give three values above 0")
-        self.mean, self.std = tuple(mean), tuple(std)
+    traits = Traits(values="normalized")
+
+    def __init__(
+        self,
+        mean: Annotated[PerChannel, AfterValidator(_mean)] = (0.5,),
+        std: Annotated[PerChannel, AfterValidator(_std)] = (0.5,),
+    ):
+        try:
+            self.mean, self.std = (values * (3 // len(values)) for values in (_mean(tuple(mean)), _std(tuple(std))))
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         self._table = self._normalized(np.arange(256, dtype=np.float32)[None].repeat(3, 0))
 
     def __call__(self, sample: dict) -> dict:
@@ -73,6 +104,8 @@ class RandomDistort:
         hue_prob: as for brightness.
     """
 
+    traits = Traits(random=True, values="bytes")
+
     def __init__(
         self,
         brightness_range: Annotated[float, Field(ge=0)] = 0.5,
@@ -111,6 +144,8 @@ class RandomBlur:
     Args:
         prob: probability of a blur.
     """
+
+    traits = Traits(random=True, values="bytes")
 
     def __init__(self, prob: Probability = 0.1):
         self.prob = prob

@@ -13,10 +13,17 @@ from pydantic import Field
 
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.resize import PositiveInt
+from paddleisa.transforms.traits import Traits
 
 Colour = tuple[float, float, float]
+Padded = float | Colour  # as a config gives it: one value for all channels, or one for each
 LabelValue = Annotated[int, Field(ge=0, le=255)]
 GREY: Colour = (127.5, 127.5, 127.5)
+
+
+def colour_of(value: Padded) -> Colour:
+    """One value for each of the three channels."""
+    return (value,) * 3 if isinstance(value, int | float) else tuple(value)
 
 
 def pad_image(img: np.ndarray, bottom: int, right: int, value: Colour) -> np.ndarray:
@@ -48,18 +55,20 @@ class Padding:
 
     Args:
         target_size: (width, height) in pixels.
-        im_padding_value: RGB colour of the padding, 0..255.
+        im_padding_value: of the padding in the image: one value, or one for each channel.
         label_padding_value: value of the padding in labels.
     """
+
+    traits = Traits(geometry="recorded")
 
     def __init__(
         self,
         target_size: tuple[PositiveInt, PositiveInt],
-        im_padding_value: Colour = GREY,
+        im_padding_value: Padded = GREY,
         label_padding_value: LabelValue = 255,
     ):
         self.target_size = tuple(target_size)
-        self.im_padding_value, self.label_padding_value = tuple(im_padding_value), label_padding_value
+        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:
         return pad_sample(sample, self.target_size, self.im_padding_value, self.label_padding_value)
@@ -71,18 +80,20 @@ class PaddingByAspectRatio:
 
     Args:
         aspect_ratio: width divided by height.
-        im_padding_value: RGB colour of the padding, 0..255.
+        im_padding_value: of the padding in the image: one value, or one for each channel.
         label_padding_value: value of the padding in labels.
     """
+
+    traits = Traits(geometry="recorded")
 
     def __init__(
         self,
         aspect_ratio: Annotated[float, Field(gt=0)] = 1,
-        im_padding_value: Colour = GREY,
+        im_padding_value: Padded = GREY,
         label_padding_value: LabelValue = 255,
     ):
         self.aspect_ratio = aspect_ratio
-        self.im_padding_value, self.label_padding_value = tuple(im_padding_value), label_padding_value
+        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:
         h, w = sample["img"].shape[:2]
@@ -110,18 +121,20 @@ class RandomPaddingCrop:
 
     Args:
         crop_size: (width, height) in pixels.
-        im_padding_value: RGB colour of the padding, 0..255.
+        im_padding_value: of the padding in the image: one value, or one for each channel.
         label_padding_value: value of the padding in labels.
     """
+
+    traits = Traits(random=True, geometry="lost")
 
     def __init__(
         self,
         crop_size: tuple[PositiveInt, PositiveInt] = (512, 512),
-        im_padding_value: Colour = GREY,
+        im_padding_value: Padded = GREY,
         label_padding_value: LabelValue = 255,
     ):
         self.crop_size = tuple(crop_size)
-        self.im_padding_value, self.label_padding_value = tuple(im_padding_value), label_padding_value
+        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def draw(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
         """(top, left) of the window in a ``height`` x ``width`` image, counted after padding."""
@@ -157,6 +170,8 @@ class RandomScaleAspect:
         min_scale: smallest area of the window relative to the image's; 0 switches the transform off.
         aspect_ratio: the window's proportions lie between this and its inverse; 0 switches the transform off.
     """
+
+    traits = Traits(random=True, geometry="lost")
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from pydantic import Field
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.resize import PositiveInt
+from paddleisa.transforms.traits import Traits
 
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -27,6 +28,8 @@ class ResizeToFit:
         target_size: (width, height) of the frame in pixels.
         ratio_range: smallest and largest factor on the frame, drawn uniformly for each image; None for none.
     """
+
+    traits = Traits(random=lambda options: options["ratio_range"] is not None, geometry="recorded")
 
     def __init__(
         self,

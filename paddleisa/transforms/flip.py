@@ -8,6 +8,7 @@ import cv2
 from pydantic import Field
 
 from paddleisa.registry import TRANSFORMS
+from paddleisa.transforms.traits import Traits
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -19,6 +20,8 @@ class RandomHorizontalFlip:
     Args:
         prob: the probability.
     """
+
+    traits = Traits(random=True, geometry="lost")
 
     def __init__(self, prob: Probability = 0.5):
         self.prob = prob
@@ -34,6 +37,8 @@ class RandomVerticalFlip:
     Args:
         prob: the probability.
     """
+
+    traits = Traits(random=True, geometry="lost")
 
     def __init__(self, prob: Probability = 0.1):
         self.prob = prob

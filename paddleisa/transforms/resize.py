@@ -15,6 +15,7 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
+from paddleisa.transforms.traits import Traits, varies
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Interpolation = Literal["NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4", "RANDOM"]
@@ -62,6 +63,8 @@ class Resize:
         size_divisor: round width and height up to multiples of this.
     """
 
+    traits = Traits(random=lambda options: options["interp"] == "RANDOM", geometry="recorded")
+
     def __init__(
         self,
         target_size: tuple[PositiveInt, PositiveInt] = (512, 512),
@@ -93,6 +96,8 @@ class ResizeByLong:
         long_size: length of the longer side.
     """
 
+    traits = Traits(geometry="recorded")
+
     def __init__(self, long_size: PositiveInt):
         self.long_size = long_size
 
@@ -109,6 +114,8 @@ class ResizeByShort:
         short_size: length of the shorter side.
         max_size: when the longer side would exceed this, it becomes this instead; -1 or None for no limit.
     """
+
+    traits = Traits(geometry="recorded")
 
     def __init__(self, short_size: PositiveInt, max_size: PositiveInt | Literal[-1] | None = None):
         self.short_size = short_size
@@ -132,6 +139,8 @@ class LimitLong:
         max_long: a longer side above this is resized to this; None for no upper limit.
         min_long: a longer side below this is resized to this; None for no lower limit.
     """
+
+    traits = Traits(geometry="recorded")
 
     def __init__(self, max_long: PositiveInt | None = None, min_long: PositiveInt | None = None):
         if max_long is not None and min_long is not None and min_long > max_long:
@@ -158,6 +167,8 @@ class ResizeRangeScaling:
         max_value: longest.
     """
 
+    traits = Traits(random=varies("min_value", "max_value"), geometry="recorded")
+
     def __init__(self, min_value: PositiveInt = 400, max_value: PositiveInt = 600):
         if min_value > max_value:
             raise ConfigError(f"min_value {min_value} is larger than max_value {max_value}", fix="Swap or change them")
@@ -179,6 +190,8 @@ class ResizeStepScaling:
         scale_step_size: distance of neighbouring factors; when it does not divide the range, the factors are spread
             evenly from the smallest to the largest. 0 draws any factor of the range.
     """
+
+    traits = Traits(random=varies("min_scale_factor", "max_scale_factor"), geometry="recorded")
 
     def __init__(
         self,
