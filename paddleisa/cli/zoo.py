@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="names", choices=("auto", "mmseg"), default="auto", help="whose tensor names IN has (found out)"
     )
     convert.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    forget = action("forget", "trust the next download of a file anew: its publisher has changed it")
+    forget.add_argument("source", metavar="NAME|URL")
     table = action("table", "print the Markdown tables, or bring those of FILE up to date")
     table.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a Markdown file with table markers")
     table.add_argument("--check", action="store_true", help="change nothing; exit code 1 if FILE is out of date")
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
     actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify}
-    actions |= {"convert": _convert, "table": _table}
+    actions |= {"convert": _convert, "table": _table, "forget": _forget}
     result, code = actions[args.action](args, load_catalogue(args.catalogue))
     write_json(args.json, result)
     return code
@@ -146,6 +148,16 @@ def _convert(args, catalogue) -> tuple[object, int]:
     done = convert(source, target, names=args.names, force=args.force)
     print(done)
     return done.to_dict(), 0
+
+
+def _forget(args, catalogue) -> tuple[object, int]:
+    from paddleisa.zoo.download.hash_lock import LockFile
+
+    lock = LockFile()
+    url = args.source if "://" in args.source else catalogue.get(args.source).row.weights.source
+    known = lock.forget(url)
+    print(f"{url}: {'forgotten' if known else 'nothing was recorded'} in {lock.path}")
+    return {"url": url, "forgotten": known}, 0
 
 
 def _table(args, catalogue) -> tuple[object, int]:

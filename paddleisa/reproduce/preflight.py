@@ -13,7 +13,7 @@ from paddleisa.reproduce.data_fingerprint import data_commands, data_digest
 from paddleisa.reproduce.targets import Way, ways_of
 from paddleisa.utils.files import sha256_of
 from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry
-from paddleisa.zoo.download.entry_weights import origin_of, row_weights
+from paddleisa.zoo.download.locate import entry_weights, origin_of
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -147,7 +147,7 @@ def _job(entry: Entry, request: Request, problems: list[str], commands: list[str
 
 def _find_weights(entry: Entry, job: Job | None, request: Request, *, download: bool) -> None:
     """Set the job's weights, and see that they fit. Raises what is wrong with them."""
-    path = request.model_path or row_weights(entry, offline=request.offline, download=download)
+    path = request.model_path or entry_weights(entry, offline=request.offline, download=download)
     if path is None:
         raise WeightsError("weights: not on this machine", fix="They will be downloaded once the data is there")
     if not Path(path).is_file():

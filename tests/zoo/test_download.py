@@ -22,9 +22,9 @@ import pytest
 from paddleisa.errors import DownloadError, UsageError, WeightsError
 from paddleisa.zoo.download import download as download_module
 from paddleisa.zoo.download import transfer as transfer_module
+from paddleisa.zoo.download.deadline import Deadline
 from paddleisa.zoo.download.download import fetch
-from paddleisa.zoo.download.http_checks import answer
-from paddleisa.zoo.download.transfer import Policy
+from paddleisa.zoo.download.transfer import Policy, answer
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_redirect_from_https_to_http_is_refused():
     with (
         httpx.Client(transport=to_http) as client,
         pytest.raises(DownloadError, match="from https to unprotected http"),
-        answer(client, "https://host/x", {}),
+        answer(client, "https://host/x", {}, Deadline(5, 5, 1)),
     ):
         pass
 

@@ -173,7 +173,7 @@ def test_rows_of_mmsegmentation_are_measured_as_their_configs_say():
 
 def test_a_converted_file_is_known_by_the_file_it_was_made_from(tmp_path):
     from paddleisa.weights import save_weights
-    from paddleisa.zoo.download.entry_weights import origin_of
+    from paddleisa.zoo.download.locate import origin_of
 
     entry = load_catalogue().get("isanet_r50-d8_512x512_20k_voc12aug")  # the publisher's hash begins with 79d59b80
     path = tmp_path / "w.safetensors"

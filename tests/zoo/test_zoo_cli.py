@@ -13,7 +13,8 @@ import pytest
 
 from paddleisa.cli import zoo
 from paddleisa.errors import DataError, DownloadError, UsageError
-from paddleisa.zoo.download.locate import find_weights
+from paddleisa.zoo.catalogue.catalogue import load_catalogue
+from paddleisa.zoo.download.locate import entry_weights
 
 CONFIG = "isanet_resnet18_os8_scenes_128x128_200"  # the smallest shipped one
 LOG = "2021-01-19 07:02:41 [INFO]\t[TRAIN] epoch=1, iter=5/100, loss=2.8735, lr=0.009639 | ETA 00:01:24\n"
@@ -187,11 +188,12 @@ def test_a_missing_file_is_named_as_such(tmp_path):
 
 def test_weights_in_pretrained_are_found_before_cache_and_network(tmp_path):
     name = "isanet_resnet50_os8_cityscapes_769x769_80k"
+    entry = load_catalogue().get(name)
     with pytest.raises(DownloadError, match="offline"):
-        find_weights(name, offline=True)
+        entry_weights(entry, offline=True)
     (tmp_path / "pretrained" / name).mkdir(parents=True)
     (tmp_path / "pretrained" / name / "model.pdparams").write_bytes(b"mine")
-    assert find_weights(name, offline=True).read_bytes() == b"mine"
+    assert entry_weights(entry, offline=True).read_bytes() == b"mine"
 
 
 def test_table_is_written_between_its_markers_and_checked(tmp_path, capsys):

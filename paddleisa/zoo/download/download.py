@@ -23,10 +23,11 @@ from filelock import FileLock, Timeout
 from paddleisa.errors import DownloadError, PaddleISAError, UsageError
 from paddleisa.utils.files import fsync_folder, sha256_of, write_error
 from paddleisa.zoo.catalogue import settings
+from paddleisa.zoo.download import hosts
 from paddleisa.zoo.download.hash_lock import LockFile
-from paddleisa.zoo.download.http_checks import Bounds, Transient
+from paddleisa.zoo.download.headers import address, printable
 from paddleisa.zoo.download.partial_file import Partial
-from paddleisa.zoo.download.transfer import Policy, new_client, transfer
+from paddleisa.zoo.download.transfer import Bounds, Policy, Transient, new_client, transfer
 
 MAX_SIZE = 2 << 30
 _PAGE_STARTS = (b"<!doctype html", b"<html", b"<?xml", b"<error")
@@ -87,14 +88,16 @@ def fetch(
         DownloadError: what went wrong, with the address; the final name is then free or holds what it held before.
         UsageError: an address or name that cannot be used.
     """
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise UsageError(f"{url!r} is not an http or https address")
+    if address(url) is None:
+        raise UsageError(f"{printable(url)!r} is not an http or https address")
     name = name or unquote(urlsplit(url).path).rpartition("/")[2]
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", name):
         raise UsageError(f"{name!r} cannot be a file's name", where=url, fix="Give the file another name")
     target = Path(folder) / name
     known = LockFile()
-    request = _Request(url, target, sha256, sha256_prefix, size, max_size, check, policy or Policy(), quiet, known)
+    request = _Request(
+        url, target, sha256, sha256_prefix, size, max_size, check, policy or Policy.from_environment(), quiet, known
+    )
     if target.exists():
         return _accept_present(request)
     if offline or settings.offline():
@@ -147,15 +150,23 @@ def _complete(request: _Request, partial: Partial) -> None:
     """All bytes into ``partial``, checked and their hash recorded; what fails the checks is removed."""
     _bring(request, partial)
     try:
-        _judge(request, partial.path, request.url)
+        found = _require_right(request, partial.path, request.url)
     except _WrongFile:
         partial.discard()
         raise
+    if request.known.get(request.url) is None:
+        request.known.add(request.url, found, partial.offset())
+        if request.sha256 is None:
+            request.say(
+                f"first download, trusted as it is: sha256 {found} is now recorded in {request.known.path}, "
+                "and a later download with another hash will be refused"
+            )
 
 
 def _bring(request: _Request, partial: Partial) -> None:
     """Attempt transfers until all bytes are here; DownloadError when patience ends."""
-    url, policy = settings.mirrored(request.url), request.policy
+    direct, policy = hosts.direct(request.url), request.policy
+    url = settings.mirrored(direct)
     identified = request.sha256 or request.sha256_prefix or request.known.get(request.url)
     bounds = Bounds(request.size, request.max_size, bool(identified))
     failures, furthest, reason = 0, partial.offset(), ""
@@ -164,7 +175,9 @@ def _bring(request: _Request, partial: Partial) -> None:
             if partial.is_complete(url):
                 return None
             try:
-                return transfer(client, url, partial, bounds, policy, request.quiet)
+                return transfer(
+                    client, url, partial, bounds, policy, quiet=request.quiet, pages=hosts.has_pages(direct)
+                )
             except Transient as error:
                 if error.restart:
                     partial.discard()
@@ -184,37 +197,47 @@ def _bring(request: _Request, partial: Partial) -> None:
 
 
 def _accept_present(request: _Request) -> Path:
-    """A file that already has the final name, held against the same hashes and checks as a download."""
+    """A file that already has the final name, held against the same hashes and checks as a download.
+
+    Its hash is not recorded: only what came from the address says what the address holds.
+    """
     try:
-        _judge(request, request.target, request.target)
+        _require_right(request, request.target, request.target)
     except _WrongFile as error:
-        raise DownloadError(error.problem, where=request.target, fix="Remove it to download it again") from error
+        raise DownloadError(
+            error.problem,
+            where=request.target,
+            fix=". ".join(filter(None, ["Remove it to download it again", error.fix]))
+            + ". To use it as it is, name it with --model_path",
+        ) from error
     except OSError as error:
         raise DownloadError(f"cannot be read ({error.strerror})", where=request.target) from error
+    if request.sha256 is None and request.sha256_prefix is None and request.known.get(request.url) is None:
+        request.say("taken as it is: it was there already and never downloaded, and no hash of it is known")
     return request.target
 
 
-def _judge(request: _Request, path: Path, where: object) -> None:
-    """Raise _WrongFile unless ``path`` is the right file; record its hash if it is the first of this address."""
+def _require_right(request: _Request, path: Path, where: object) -> str:
+    """The sha256 of ``path``; _WrongFile unless it is the right file by everything that is known of it."""
     size, found = path.stat().st_size, sha256_of(path)
     recorded = request.known.get(request.url)
     for expected, origin in (
         (request.sha256, "the catalogue says"),
         (request.sha256_prefix, "the publisher's hash begins with"),
-        (recorded and recorded.sha256, f"{request.known.path} says since {recorded and recorded.first_seen}"),
     ):
         if expected and not found.startswith(expected):
             raise _WrongFile(f"it has sha256 {found}, but {origin} {expected}", where=where)
+    if recorded and found != recorded.sha256:
+        raise _WrongFile(
+            f"it has sha256 {found}, but {request.known.path} says since {recorded.first_seen} {recorded.sha256}",
+            where=where,
+            fix=f"If the publisher has changed the file, forget the old one: paddleisa zoo forget {request.url}",
+        )
     if request.size and size != request.size:
         raise _WrongFile(f"it has {size} bytes instead of {request.size}", where=where)
     if recorded is None:  # a recorded file has passed the rest
         _look_inside(request, path, where)
-        request.known.add(request.url, found, size)
-        if request.sha256 is None:
-            request.say(
-                f"first download, trusted as it is: sha256 {found} is now recorded in {request.known.path}, "
-                "and a later download with another hash will be refused"
-            )
+    return found
 
 
 def _look_inside(request: _Request, path: Path, where: object) -> None:

@@ -20,7 +20,7 @@ from paddleisa.utils.files import atomic_write, write_error
 
 
 @dataclass(frozen=True)
-class Known:
+class PinnedHash:
     """What is recorded of a file: sha256 (64 hex digits), size in bytes, ISO date of the first download."""
 
     sha256: str
@@ -38,7 +38,7 @@ class LockFile:
     def __init__(self, path: str | Path | None = None):
         self.path = Path(path) if path is not None else home() / "lock.json"
 
-    def get(self, url: str) -> Known | None:
+    def get(self, url: str) -> PinnedHash | None:
         """What is known of the file at ``url``, or None. Raises ConfigError when the lock file is damaged."""
         return self._read().get(url)
 
@@ -48,18 +48,30 @@ class LockFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock"):
                 known = self._read()
-                known.setdefault(url, Known(sha256, size, datetime.date.today().isoformat()))
+                known.setdefault(url, PinnedHash(sha256, size, datetime.date.today().isoformat()))
                 self._write(known)
         except OSError as error:
             raise write_error(self.path, error) from error
 
-    def _write(self, known: dict[str, Known]) -> None:
+    def forget(self, url: str) -> bool:
+        """Trust the next download of ``url`` anew. Returns whether anything was recorded of it."""
+        try:
+            with FileLock(f"{self.path}.lock"):
+                known = self._read()
+                if known.pop(url, None) is None:
+                    return False
+                self._write(known)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        return True
+
+    def _write(self, known: dict[str, PinnedHash]) -> None:
         files = {url: vars(entry) for url, entry in sorted(known.items())}
         with atomic_write(self.path, "w") as stream:
             json.dump({"version": 1, "files": files}, stream, indent=1)
             stream.write("\n")
 
-    def _read(self) -> dict[str, Known]:
+    def _read(self) -> dict[str, PinnedHash]:
         try:
             data = json.loads(self.path.read_text(encoding="utf-8"))
             return {url: _known(entry) for url, entry in data["files"].items()}
@@ -73,8 +85,8 @@ class LockFile:
             ) from error
 
 
-def _known(entry: dict) -> Known:
-    known = Known(sha256=entry["sha256"], size=entry["size"], first_seen=entry["first_seen"])
+def _known(entry: dict) -> PinnedHash:
+    known = PinnedHash(sha256=entry["sha256"], size=entry["size"], first_seen=entry["first_seen"])
     if len(known.sha256) != 64 or not set(known.sha256) <= set("0123456789abcdef") or type(known.size) is not int:
         raise ValueError(f"{entry!r} does not describe a file")
     return known

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
 from tqdm import tqdm
 
-from paddleisa.errors import DownloadError
+from paddleisa.errors import DownloadError, UsageError
 from paddleisa.utils.files import write_error
-from paddleisa.zoo.download.http_checks import Bounds, Transient, accepted, answer
+from paddleisa.zoo.catalogue import settings
+from paddleisa.zoo.download import hosts
+from paddleisa.zoo.download.deadline import Deadline
+from paddleisa.zoo.download.headers import Headers, address, printable, read_headers
 from paddleisa.zoo.download.partial_file import Partial, Source
+
+_REDIRECTS = 10
+_PAGE_ADVICE = "A proxy, a login page or a moved file is the usual cause: open the address in a browser"
+
+
+class Transient(Exception):
+    """A failure that may be gone at the next attempt.
+
+    Args:
+        reason: what happened.
+        wait: seconds that the server asked to wait, or None.
+        restart: the bytes that are here cannot be continued.
+    """
+
+    def __init__(self, reason: str, *, wait: float | None = None, restart: bool = False):
+        super().__init__(reason)
+        self.reason, self.wait, self.restart = reason, wait, restart
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is known of the file before the request.
+
+    ``size``: exact number of bytes, or None; ``most``: bytes that no answer may exceed; ``identified``: a hash is.
+    """
+
+    size: int | None
+    most: int
+    identified: bool
 
 
 @dataclass(frozen=True)
@@ -23,8 +58,8 @@ class Policy:
 
     ``attempts`` are counted from the last one that brought new bytes, ``total_attempts`` from the first. The wait
     before attempt n+1 is random in [1/2, 1] of ``min(backoff * 2**(n-1), longest_wait)``, and at least what the server
-    asks for, if that is not more than ``longest_wait``. A transfer slower than ``slowest`` bytes/s over ``stall``
-    seconds counts as broken: a read timeout alone never ends one that drips.
+    asks for, if that is not more than ``longest_wait``. ``headers`` bounds the time until the final answer's headers
+    are complete, redirects included; a body slower than ``slowest`` bytes/s over ``stall`` seconds counts as broken.
     """
 
     attempts: int = 6
@@ -33,9 +68,28 @@ class Policy:
     longest_wait: float = 60.0
     connect_timeout: float = 15.0
     read_timeout: float = 30.0
+    headers: float = 60.0
     stall: float = 60.0
     slowest: float = 1024.0
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    @classmethod
+    def from_environment(cls) -> Policy:
+        """The defaults with the user's ``PADDLEISA_HEADERS_SECONDS`` and ``PADDLEISA_SLOWEST`` (bytes/s).
+
+        Raises:
+            UsageError: one of them is not a positive number.
+        """
+        given = {}
+        for key, variable in (("headers", "PADDLEISA_HEADERS_SECONDS"), ("slowest", "PADDLEISA_SLOWEST")):
+            if text := os.environ.get(variable, "").strip():
+                try:
+                    given[key] = float(text)
+                except ValueError:
+                    given[key] = 0.0
+                if not 0 < given[key] < 1e9:
+                    raise UsageError(f"{text!r} is not a positive number", where=variable, fix="Write 60, for example")
+        return cls(**given)
 
     def wait(self, failures: int, asked: float | None) -> float:
         """Seconds to wait after the ``failures``-th failure in a row."""
@@ -60,36 +114,159 @@ def new_client(policy: Policy) -> httpx.Client:
         ) from error
 
 
-def transfer(client: httpx.Client, url: str, partial: Partial, bounds: Bounds, policy: Policy, quiet: bool) -> None:
-    """Bring ``partial`` to completion, or raise Transient (try again) or DownloadError (do not)."""
+def transfer(
+    client: httpx.Client,
+    url: str,
+    partial: Partial,
+    bounds: Bounds,
+    policy: Policy,
+    *,
+    quiet: bool = False,
+    pages: bool = False,
+) -> None:
+    """Bring ``partial`` to completion, or raise Transient (try again) or DownloadError (do not).
+
+    Args:
+        client: as :func:`new_client` makes it.
+        url: the address to ask, mirrors already applied.
+        partial: where the bytes go.
+        bounds: what is known of the file.
+        policy: the exchange's time limits.
+        quiet: no progress bar.
+        pages: whether the host puts pages before its files, as Google Drive does.
+    """
     known = partial.source(url)
     offset = partial.offset()
     if known is None or known.validator is None:
         offset = 0
-    headers = {"Range": f"bytes={offset}-", "If-Range": known.validator} if offset else {}
+    wanted = {"Range": f"bytes={offset}-", "If-Range": known.validator} if offset else {}
+    with (
+        Deadline(policy.headers, policy.stall, policy.slowest) as deadline,
+        _failures(url, partial, deadline),
+        answer(client, url, wanted, deadline, pages) as (response, headers),
+    ):
+        source = accepted(response, headers, url, offset, known, bounds)
+        if response.status_code == 200:
+            offset = 0
+            partial.begin(source)
+        _check_room(partial, offset, source)
+        deadline.answered()
+        _receive(response, partial, offset, source, bounds, deadline, quiet)
+
+
+@contextmanager
+def _failures(url: str, partial: Partial, deadline: Deadline) -> Iterator[None]:
+    """Whatever goes wrong in an exchange, as Transient or DownloadError."""
     try:
-        with answer(client, url, headers) as response:
-            source = accepted(response, url, offset, known, bounds)
-            if response.status_code == 200:
-                offset = 0
-                partial.begin(source)
-            _check_room(partial, offset, source)
-            _receive(response, partial, offset, source, bounds, policy, quiet)
-    except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
-        reason = str(error).rstrip(".") or type(error).__name__
+        yield
+    except httpx.ConnectError as error:
+        if isinstance(_root(error), socket.gaierror):
+            raise DownloadError(
+                "its host cannot be found: there is no such name, or this machine is offline",
+                where=url,
+                fix="Check the address and the connection. Without one: put the file there by hand, or name a mirror "
+                "with PADDLEISA_MIRROR",
+            ) from error
+        reason = printable(str(error)).rstrip(".") or type(error).__name__
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             raise DownloadError(
                 f"the server's certificate is not trusted ({reason})",
                 where=url,
                 fix="Set SSL_CERT_FILE to your CA's file",
             ) from error
-        raise Transient(reason) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DownloadError(f"cannot be requested ({error})", where=url, fix="Correct the address") from error
+        raise Transient(deadline.missed or reason) from error
+    except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
+        raise Transient(deadline.missed or printable(str(error)).rstrip(".") or type(error).__name__) from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        # Values that the HTTP library itself stumbles on raise ValueError, and UnicodeError, which is one.
+        problem = printable(str(error))
+        raise DownloadError(f"cannot be requested ({problem})", where=url, fix="Correct the address") from error
     except OSError as error:
         problem = write_error(partial.path, error)
         kept = f"{partial.offset()} bytes are kept there and continued next time"
         raise DownloadError(problem.problem, where=partial.path, fix=f"{problem.fix}; {kept}") from error
+
+
+def _root(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+@contextmanager
+def answer(
+    client: httpx.Client, url: str, wanted: dict[str, str], deadline: Deadline, pages: bool = False
+) -> Iterator[tuple[httpx.Response, Headers]]:
+    """The final answer after redirects, each checked: only http and https, and never from https to http.
+
+    With ``pages``, the page that Google Drive puts before a large file counts as a redirect to the file.
+    """
+    at = url
+    for _ in range(_REDIRECTS):
+        with client.stream("GET", at, headers=wanted, extensions={"trace": deadline.trace}) as response:
+            headers = read_headers(response)
+            if headers.location is not None:
+                to = address(headers.location, base=at)
+            elif pages and headers.is_page and response.status_code == 200:
+                to = settings.mirrored(hosts.confirmed(_page(response), url))
+            else:
+                yield response, headers
+                return
+        if to is None:
+            place = printable(headers.location or "")
+            raise DownloadError(f"redirects to {place!r}, which is not an http or https address", where=url)
+        if at.startswith("https:") and to.startswith("http:"):
+            raise DownloadError(f"redirects from https to unprotected http, {to!r}", where=url)
+        at = to
+    raise DownloadError(f"redirects more than {_REDIRECTS} times", where=url)
+
+
+def _page(response: httpx.Response) -> bytes:
+    page = b""
+    for chunk in response.iter_raw():
+        page += chunk
+        if len(page) > hosts.MAX_PAGE:
+            break
+    return page[: hosts.MAX_PAGE]
+
+
+def accepted(
+    response: httpx.Response, headers: Headers, url: str, offset: int, known: Source | None, bounds: Bounds
+) -> Source:
+    """The version that the answer belongs to, after every check that its status and headers allow."""
+    status, said = response.status_code, f"{response.status_code} {printable(response.reason_phrase)}".strip()
+    if status in (408, 425, 429) or status >= 500:
+        raise Transient(f"the server answers {said}", wait=headers.retry_after)
+    if status == 416:
+        raise Transient("the server cannot continue from here", restart=True)
+    if status not in (200, 206):
+        gone = "Check the address in the catalogue, or set PADDLEISA_MIRROR" if status in (404, 410) else None
+        raise DownloadError(f"the server answers {said}", where=url, fix=gone)
+    if headers.is_page:
+        raise DownloadError("the server sends a web page instead of the file", where=url, fix=_PAGE_ADVICE)
+    if headers.encoding != "identity" and not httpx.URL(url).path.endswith((".gz", ".tgz")):
+        raise DownloadError(
+            f"the server sends the file in encoding {headers.encoding!r}, though asked not to", where=url
+        )
+    total = _total_of_part(headers, offset) if status == 206 else headers.length
+    source = Source(url, headers.etag, headers.last_modified, total)
+    if status == 206 and (known is None or not known.confirmed_by(source)):
+        raise Transient("the file changed on the server since the first part of it arrived", restart=True)
+    if not (total is not None or headers.is_chunked or bounds.size or bounds.identified):
+        raise DownloadError("the server does not say how long the file is, so a cut would go unnoticed", where=url)
+    if bounds.size and total is not None and total != bounds.size:
+        raise DownloadError(f"the server's file has {total} bytes, {bounds.size} are expected", where=url)
+    if total is not None and total > bounds.most:
+        raise DownloadError(f"the server's file has {total} bytes, more than the limit of {bounds.most}", where=url)
+    return source
+
+
+def _total_of_part(headers: Headers, offset: int) -> int:
+    """Size of the whole file by ``Content-Range``, which must begin at ``offset`` and fit ``Content-Length``."""
+    first, last, total = headers.part or (-1, -1, -1)
+    if not (offset and offset == first <= last < total and headers.length in (None, last - first + 1)):
+        raise Transient("the server sends another part than it was asked for", restart=True)
+    return total
 
 
 def _check_room(partial: Partial, offset: int, source: Source) -> None:
@@ -110,10 +287,10 @@ def _receive(
     offset: int,
     source: Source,
     bounds: Bounds,
-    policy: Policy,
+    deadline: Deadline,
     quiet: bool,
 ) -> None:
-    """Append the body at ``offset``; Transient when it ends early or stalls, DownloadError when it does not end."""
+    """Append the body at ``offset``; Transient when it ends early, DownloadError when it does not end."""
     most = source.total or bounds.size or bounds.most
     bar = tqdm(
         total=source.total,
@@ -127,17 +304,13 @@ def _receive(
     )
     with bar, partial.path.open("r+b" if offset else "wb") as stream:
         stream.seek(offset)
-        since, fresh = time.monotonic(), 0
         for chunk in response.iter_raw():
             if offset + len(chunk) > most:
                 partial.discard()
                 raise DownloadError(f"the server sends more than {most} bytes", where=source.url)
             stream.write(chunk)
-            offset, fresh = offset + len(chunk), fresh + len(chunk)
+            offset += len(chunk)
+            deadline.received(len(chunk))
             bar.update(len(chunk))
-            if (passed := time.monotonic() - since) > policy.stall:
-                if fresh < policy.slowest * passed:
-                    raise Transient(f"only {fresh} bytes arrived in {passed:.0f} s")
-                since, fresh = time.monotonic(), 0
     if offset < (source.total or bounds.size or 0):
-        raise Transient("the server sent only a part")
+        raise Transient(deadline.missed or "the server sent only a part")
