@@ -1,10 +1,11 @@
 """An interpreter for the part of the pickle language that a state dict needs, and for nothing else.
 
-The standard unpickler allocates what a file declares before it looks whether the data is there, and calls what the
-file names. This one knows 40 of the 68 instructions (no INST, OBJ, NEWOBJ, EXT or persistent id), hands every call
-to `records.reduce`, which calls nothing of the file's choice, and believes no length: memory stays below the file's
-size plus a few dozen MB. Data goes straight from the file into the array that is returned, so that 150 MB take a
-fraction of a second.
+Why not Python's own ``pickle.Unpickler`` with a ``find_class`` that hands out stand-ins: it would call nothing either,
+but a file of 400 kB that uses 200,000 nested tuples as a dictionary's key ends the process with a segmentation fault
+(hashing recurses in C), and a memo index of 2**30 asks for 16 GB. This machine knows 38 of the 68 instructions (no
+INST, OBJ, NEWOBJ, EXT or persistent id; the table stands at the end), hands every call to ``reduce``, which calls
+nothing of the file's choice, and believes no length: memory stays below the file's size plus a few dozen MB. Data goes
+straight from the file into the array that is returned, so that 150 MB take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pickle
 import pickletools
 import struct
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -28,7 +29,6 @@ MAX_INSTRUCTIONS = 500_000  # about 40 per tensor; each may take some 100 bytes 
 TRUNCATED = "ends before its data does (an interrupted download or copy)"
 AGAIN = "Download or copy the file again"
 
-_INSTRUCTIONS: dict[bytes, Callable[[StateUnpickler], None]] = {}
 _MARK = object()
 
 
@@ -44,14 +44,6 @@ def unpickle(stream: BinaryIO, size: int) -> object:
     return StateUnpickler(stream, size).load()
 
 
-def _instruction(code: bytes) -> Callable:
-    def register(method: Callable[[StateUnpickler], None]) -> Callable[[StateUnpickler], None]:
-        _INSTRUCTIONS[code] = method
-        return method
-
-    return register
-
-
 class StateUnpickler:
     """The pickle machine: a stack, and a memo of values that are used again.
 
@@ -59,7 +51,7 @@ class StateUnpickler:
     ``reduce``, ``build``, ``set_items`` and ``append``. Another format overrides them, and adds instructions.
     """
 
-    instructions = _INSTRUCTIONS  # by code; filled below
+    instructions: ClassVar[dict[bytes, Callable[[Any], object]]] = {}  # by code: the table at the end of this file
 
     def __init__(self, stream: BinaryIO, size: int):
         self._stream, self._left = stream, size
@@ -214,86 +206,75 @@ class StateUnpickler:
             raise WeightsError(f"appends to a {records.shown(target)}, which no state dict needs")
         target.extend(items)
 
-    # The instructions with an effect of their own.
+    # Instructions that take more than a line.
 
-    @_instruction(pickle.FRAME)
     def _frame(self) -> None:
         if self._number("<Q") > self._left:
             raise WeightsError(TRUNCATED, fix=AGAIN)
 
-    @_instruction(pickle.MARK)
-    def _mark(self) -> None:
-        self._stack.append(_MARK)
-
-    @_instruction(pickle.LONG1)
     def _long1(self) -> None:
         count = self._take(1)[0]
         if count > 8:
             raise WeightsError("holds a number of more than 64 bits")
         self._push(int.from_bytes(self._take(count), "little", signed=True))
 
-    @_instruction(pickle.SHORT_BINSTRING)
     def _short_binstring(self) -> None:  # Python 2, which Paddle 2.0 still ran on
         self._push(self._take(self._number("<B")).decode("latin-1"))
 
-    @_instruction(pickle.GLOBAL)
     def _global(self) -> None:
         module = self._line()
         self._push(self.look_up(module, self._line()))
 
-    @_instruction(pickle.STACK_GLOBAL)
-    def _stack_global(self) -> None:
-        self._push(self.look_up(*self._pop(2)))
-
-    @_instruction(pickle.REDUCE)
-    def _reduce(self) -> None:
-        self._push(self.reduce(*self._pop(2)))
-
-    @_instruction(pickle.BUILD)
     def _build(self) -> None:
         (state,) = self._pop(1)
         self.build(self._stack[-1], state)
 
-    @_instruction(pickle.MEMOIZE)
-    def _memoize(self) -> None:
-        self._memo[len(self._memo)] = self._stack[-1]
-
-    def _remember(self, index: int) -> None:
+    def _memoize(self, index: int) -> None:
         self._memo[index] = self._stack[-1]
 
 
-def _define(code: bytes, method: Callable[[StateUnpickler], None]) -> None:
-    _INSTRUCTIONS[code] = method
-
-
-for _code, _value in ((pickle.NONE, None), (pickle.NEWTRUE, True), (pickle.NEWFALSE, False), (pickle.EMPTY_TUPLE, ())):
-    _define(_code, lambda vm, value=_value: vm._push(value))
-_define(pickle.EMPTY_DICT, lambda vm: vm._push({}))
-_define(pickle.EMPTY_LIST, lambda vm: vm._push([]))
-for _code, _form in (
-    (pickle.BININT, "<i"),
-    (pickle.BININT1, "<B"),
-    (pickle.BININT2, "<H"),
-    (pickle.BINFLOAT, ">d"),
-):
-    _define(_code, lambda vm, form=_form: vm._push(vm._number(form)))
-for _code, _form in ((pickle.SHORT_BINUNICODE, "<B"), (pickle.BINUNICODE, "<I"), (pickle.BINUNICODE8, "<Q")):
-    _define(_code, lambda vm, form=_form: vm._push(vm._text(vm._number(form))))
-for _code, _form in (
-    (pickle.SHORT_BINBYTES, "<B"),
-    (pickle.BINBYTES, "<I"),
-    (pickle.BINBYTES8, "<Q"),
-    (pickle.BINSTRING, "<i"),
-):
-    _define(_code, lambda vm, form=_form: vm._push(vm._data(vm._number(form))))
-for _code, _count in ((pickle.TUPLE1, 1), (pickle.TUPLE2, 2), (pickle.TUPLE3, 3)):
-    _define(_code, lambda vm, count=_count: vm._push(tuple(vm._pop(count))))
-_define(pickle.TUPLE, lambda vm: vm._push(tuple(vm._pop_to_mark())))
-_define(pickle.SETITEM, lambda vm: vm.set_items(vm._pop(2)))
-_define(pickle.SETITEMS, lambda vm: vm.set_items(vm._pop_to_mark()))
-_define(pickle.APPEND, lambda vm: vm.append(vm._pop(1)))
-_define(pickle.APPENDS, lambda vm: vm.append(vm._pop_to_mark()))
-for _code, _form in ((pickle.BINPUT, "<B"), (pickle.LONG_BINPUT, "<I")):
-    _define(_code, lambda vm, form=_form: vm._remember(vm._number(form)))
-for _code, _form in ((pickle.BINGET, "<B"), (pickle.LONG_BINGET, "<I")):
-    _define(_code, lambda vm, form=_form: vm._push(vm._memo[vm._number(form)]))
+StateUnpickler.instructions = {
+    # constants and numbers
+    pickle.NONE: lambda vm: vm._push(None),
+    pickle.NEWTRUE: lambda vm: vm._push(True),
+    pickle.NEWFALSE: lambda vm: vm._push(False),
+    pickle.BININT: lambda vm: vm._push(vm._number("<i")),
+    pickle.BININT1: lambda vm: vm._push(vm._number("<B")),
+    pickle.BININT2: lambda vm: vm._push(vm._number("<H")),
+    pickle.BINFLOAT: lambda vm: vm._push(vm._number(">d")),
+    pickle.LONG1: StateUnpickler._long1,
+    # text and bytes
+    pickle.SHORT_BINUNICODE: lambda vm: vm._push(vm._text(vm._number("<B"))),
+    pickle.BINUNICODE: lambda vm: vm._push(vm._text(vm._number("<I"))),
+    pickle.BINUNICODE8: lambda vm: vm._push(vm._text(vm._number("<Q"))),
+    pickle.SHORT_BINSTRING: StateUnpickler._short_binstring,
+    pickle.SHORT_BINBYTES: lambda vm: vm._push(vm._data(vm._number("<B"))),
+    pickle.BINBYTES: lambda vm: vm._push(vm._data(vm._number("<I"))),
+    pickle.BINBYTES8: lambda vm: vm._push(vm._data(vm._number("<Q"))),
+    pickle.BINSTRING: lambda vm: vm._push(vm._data(vm._number("<i"))),
+    # containers
+    pickle.EMPTY_TUPLE: lambda vm: vm._push(()),
+    pickle.TUPLE1: lambda vm: vm._push(tuple(vm._pop(1))),
+    pickle.TUPLE2: lambda vm: vm._push(tuple(vm._pop(2))),
+    pickle.TUPLE3: lambda vm: vm._push(tuple(vm._pop(3))),
+    pickle.TUPLE: lambda vm: vm._push(tuple(vm._pop_to_mark())),
+    pickle.EMPTY_DICT: lambda vm: vm._push({}),
+    pickle.SETITEM: lambda vm: vm.set_items(vm._pop(2)),
+    pickle.SETITEMS: lambda vm: vm.set_items(vm._pop_to_mark()),
+    pickle.EMPTY_LIST: lambda vm: vm._push([]),
+    pickle.APPEND: lambda vm: vm.append(vm._pop(1)),
+    pickle.APPENDS: lambda vm: vm.append(vm._pop_to_mark()),
+    # what the file names and wants done with it
+    pickle.GLOBAL: StateUnpickler._global,
+    pickle.STACK_GLOBAL: lambda vm: vm._push(vm.look_up(*vm._pop(2))),
+    pickle.REDUCE: lambda vm: vm._push(vm.reduce(*vm._pop(2))),
+    pickle.BUILD: StateUnpickler._build,
+    # the machine's own
+    pickle.FRAME: StateUnpickler._frame,
+    pickle.MARK: lambda vm: vm._stack.append(_MARK),
+    pickle.MEMOIZE: lambda vm: vm._memoize(len(vm._memo)),
+    pickle.BINPUT: lambda vm: vm._memoize(vm._number("<B")),
+    pickle.LONG_BINPUT: lambda vm: vm._memoize(vm._number("<I")),
+    pickle.BINGET: lambda vm: vm._push(vm._memo[vm._number("<B")]),
+    pickle.LONG_BINGET: lambda vm: vm._push(vm._memo[vm._number("<I")]),
+}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import enum
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,8 +87,6 @@ class TorchUnpickler(StateUnpickler):
         storages: the blocks that the pickle refers to, by key.
         rest: bytes that follow the pickle, once it has been read.
     """
-
-    instructions = dict(StateUnpickler.instructions)
 
     def __init__(self, stream, size: int):
         super().__init__(stream, size)
@@ -173,10 +170,6 @@ class TorchUnpickler(StateUnpickler):
         self._push(Inert(name))
 
 
-def _define(code: bytes, method: Callable[[TorchUnpickler], object]) -> None:
-    TorchUnpickler.instructions[code] = method
-
-
 def _inst(vm: TorchUnpickler) -> None:
     module = vm._line()
     vm.inert_from_mark(f"{module}.{vm._line()}")
@@ -188,17 +181,21 @@ def _long1(vm: TorchUnpickler) -> None:
     vm._push(int.from_bytes(digits, "little", signed=True) if count <= 8 else Inert("a long number"))
 
 
-_define(pickle.BINPERSID, lambda vm: vm._push(vm.persistent(*vm._pop(1))))
-_define(pickle.NEWOBJ, lambda vm: vm._push(vm.reduce(*vm._pop(2))))
-_define(pickle.NEWOBJ_EX, lambda vm: vm._push(vm.reduce(*vm._pop(3)[:2])))
-_define(pickle.OBJ, lambda vm: vm.inert_from_mark("an object"))
-_define(pickle.INST, _inst)
-_define(pickle.LONG1, _long1)
-_define(pickle.LONG4, lambda vm: vm._push(vm._skip(vm._number("<I"), "a long number")))
-_define(pickle.EMPTY_SET, lambda vm: vm._push(Inert("a set")))
-_define(pickle.ADDITEMS, lambda vm: vm._pop_to_mark())
-_define(pickle.FROZENSET, lambda vm: vm.inert_from_mark("a set"))
-_define(pickle.POP, lambda vm: vm._stack.pop())
-_define(pickle.POP_MARK, lambda vm: vm._pop_to_mark())
-for _code, _form in ((pickle.EXT1, "<B"), (pickle.EXT2, "<H"), (pickle.EXT4, "<i")):
-    _define(_code, lambda vm, form=_form: vm._push(Inert(f"extension {vm._number(form)}")))
+TorchUnpickler.instructions = {
+    **StateUnpickler.instructions,
+    pickle.BINPERSID: lambda vm: vm._push(vm.persistent(*vm._pop(1))),
+    pickle.NEWOBJ: lambda vm: vm._push(vm.reduce(*vm._pop(2))),
+    pickle.NEWOBJ_EX: lambda vm: vm._push(vm.reduce(*vm._pop(3)[:2])),
+    pickle.OBJ: lambda vm: vm.inert_from_mark("an object"),
+    pickle.INST: _inst,
+    pickle.LONG1: _long1,
+    pickle.LONG4: lambda vm: vm._push(vm._skip(vm._number("<I"), "a long number")),
+    pickle.EMPTY_SET: lambda vm: vm._push(Inert("a set")),
+    pickle.ADDITEMS: lambda vm: vm._pop_to_mark(),
+    pickle.FROZENSET: lambda vm: vm.inert_from_mark("a set"),
+    pickle.POP: lambda vm: vm._stack.pop(),
+    pickle.POP_MARK: lambda vm: vm._pop_to_mark(),
+    pickle.EXT1: lambda vm: vm._push(Inert(f"extension {vm._number('<B')}")),
+    pickle.EXT2: lambda vm: vm._push(Inert(f"extension {vm._number('<H')}")),
+    pickle.EXT4: lambda vm: vm._push(Inert(f"extension {vm._number('<i')}")),
+}
