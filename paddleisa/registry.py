@@ -25,6 +25,7 @@ class Registry:
     def __init__(self, kind: str, home: str):
         self.kind, self._home = kind, home
         self._classes: dict[str, type] = {}
+        self._explained: dict[str, str] = {}
 
     def register(self, cls: type) -> type:
         """Class decorator. A second class of the same name is an error, not an update."""
@@ -37,11 +38,25 @@ class Registry:
             )
         return cls
 
+    def explain(self, name: str, sentence: str) -> None:
+        """Say what to write instead of ``name``, a component of PaddleSeg that has no place here.
+
+        Args:
+            name: as PaddleSeg's configs spell it. A class registered under it (a plugin's) takes precedence.
+            sentence: what to write instead and, in half a sentence, why; without the final stop.
+        """
+        self._explained[name] = sentence
+
+    def advice(self, name: str) -> str:
+        """What to write instead of a ``name`` that is not registered: its explanation, or the names that are."""
+        importlib.import_module(self._home)
+        return self._explained.get(name) or one_of(name, self._classes)
+
     def get(self, name: str) -> type:
-        """The class registered as ``name``; ConfigError with the nearest name when there is none."""
+        """The class registered as ``name``; ConfigError with what to write instead when there is none."""
         importlib.import_module(self._home)
         if name not in self._classes:
-            raise ConfigError(f"there is no {self.kind} {name!r}", fix=one_of(name, self._classes))
+            raise ConfigError(f"there is no {self.kind} {name!r}", fix=self.advice(name))
         return self._classes[name]
 
     def __contains__(self, name: object) -> bool:

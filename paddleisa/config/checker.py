@@ -139,7 +139,7 @@ class _Checker:
                 one_of("", table),
             )
         elif kind.value not in table:
-            self._add(kind, (*path, "type"), f"there is no {table.kind} {kind.value!r}", one_of(kind.value, table))
+            self._add(kind, (*path, "type"), f"there is no {table.kind} {kind.value!r}", table.advice(kind.value))
         else:
             return self.options(node, options_of(table.get(kind.value)), path, kind)
         return node
