@@ -65,7 +65,7 @@ def camvid(name: str, weights: Path | None, combinations: list[tuple[str, str]],
 
     def masks(**options) -> list[np.ndarray]:
         predictor = paddleisa.Predictor(model, config, **options)
-        return [predictor.predict_prepared(dataset[i]) for i in range(count)]
+        return [predictor.mask(predictor.logits(dataset[i])) for i in range(count)]
 
     def miou(found: list[np.ndarray]) -> float:
         matrix = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)

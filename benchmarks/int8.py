@@ -29,7 +29,7 @@ from paddleisa.deploy.export.quantize import kept_operations, quantise
 from paddleisa.deploy.runtimes.openvino_core import core
 from paddleisa.deploy.runtimes.runners import OpenVinoRunner
 from paddleisa.evaluation.metrics import ConfusionMatrix
-from paddleisa.inference.lazy_logits import Scores
+from paddleisa.inference.lazy_logits import LowResLogits
 from paddleisa.zoo.download.locate import local_weights
 
 
@@ -64,10 +64,10 @@ class Frames:
 
         def network(x):
             scores.append(run(x.numpy()))
-            return Scores(scores[-1], self._how)
+            return LowResLogits(scores[-1], self._how)
 
         predictor = self._predictor.with_network(network)
-        masks = [predictor.predict_prepared(self._data[number]) for number in range(self._count)]
+        masks = [predictor.mask(predictor.logits(self._data[number])) for number in range(self._count)]
         return masks, scores, self._data[0]["img"][None]
 
 

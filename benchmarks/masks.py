@@ -1,6 +1,6 @@
 """From the network's scores to the mask of a Cityscapes frame: our bands against whole maps in Paddle.
 
-Scores (19, 129, 257) become a mask of 2049x1025, once by their argmax and once by the argmax of the summed softmax of
+Logits (19, 129, 257) become a mask of 2049x1025, once by their argmax and once by the argmax of the summed softmax of
 six views, as ms+flip under the protocol of 2021 does. Prints median seconds, and how many floats of maps exist at once.
 
     python benchmarks/masks.py [--repeats 5]
@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from paddleisa.inference.interpolation import Upsampling
-from paddleisa.inference.lazy_logits import BAND, LogitMap, mask_of
+from paddleisa.inference.lazy_logits import BAND, LazyLogits, mask_of
 from paddleisa.utils.environment import load_paddle
 
 CLASSES, SMALL, LARGE, VIEWS = 19, (129, 257), (1025, 2049), 6
@@ -37,7 +37,7 @@ def whole_maps(scores: list[np.ndarray], softmax: bool) -> np.ndarray:
 
 def in_bands(scores: list[np.ndarray], softmax: bool) -> np.ndarray:
     """The mask as paddleisa makes it."""
-    return mask_of([LogitMap.of(values, LARGE, HOW) for values in scores], softmax)
+    return mask_of([LazyLogits.of(values, LARGE, HOW) for values in scores], softmax)
 
 
 def main() -> None:

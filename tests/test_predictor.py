@@ -6,6 +6,7 @@ import pytest
 
 from paddleisa.config import Config
 from paddleisa.errors import ConfigError, DataError, UsageError
+from paddleisa.inference.settings import InferenceSettings
 from paddleisa.predictor import Predictor
 
 
@@ -115,20 +116,24 @@ def test_the_image_is_not_changed_and_the_same_mask_comes_again():
     np.testing.assert_array_equal(first, second)
 
 
-def test_predict_leaves_the_samples_other_keys_alone():
+def test_preparing_leaves_the_samples_other_keys_alone():
     image, classes = colours(16, 16)
     sample = {"img": image, "label": classes, "image_path": "x.png"}
-    Predictor(Brightest(), config(VOC_PADDING)).predict(sample)
+    Predictor(Brightest(), config(VOC_PADDING)).prepare(sample)
     assert sample == {"img": image, "label": classes, "image_path": "x.png"}
 
 
-def test_another_protocol_gives_another_predictor_with_the_same_network():
-    predictor = Predictor(Brightest(), config(), scales=(0.5, 1.0))
-    other = predictor.with_protocol("published")
-    assert (predictor.settings.protocol, other.settings.protocol) == ("corrected", "published")
-    assert other.settings.scales == (0.5, 1.0)
-    other(colours(8, 8)[0])
-    assert predictor.engine is other.engine
+def test_what_is_not_given_is_as_the_configs_test_config_says():
+    values = {**config().to_dict(), "test_config": {"aug_eval": True, "scales": [0.5, 1.0], "protocol": "published"}}
+    predictor = Predictor(Brightest(), Config.from_dict(values), flip_horizontal=True)
+    assert predictor.settings == InferenceSettings((0.5, 1.0), flip_horizontal=True, protocol="paddleseg-2021")
+
+
+def test_corners_are_aligned_as_the_model_aligns_them_whatever_its_config_says():
+    network = Brightest()
+    assert not Predictor(network, config()).align_corners
+    network.align_corners = True
+    assert Predictor(network, config()).align_corners
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_anything_but_an_rgb_image_is_refused(array):
         ({"scales": ()}, "scales"),
         ({"scales": float("nan")}, r"scales \[nan\] must be positive"),
         ({"scales": (1.0, float("inf"))}, "must be positive"),
-        ({"crop_size": (8, 8)}, "both its size and its stride"),
+        ({"crop_size": (8, 8)}, "needs its size and its stride"),
         ({"protocol": "2021"}, "there is no protocol '2021'"),
     ],
 )

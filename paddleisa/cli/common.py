@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddleisa.errors import UsageError, WeightsError
+from paddleisa.inference.protocols import DEFAULT, protocol_help, protocol_names
+from paddleisa.inference.settings import inference_settings, unused_settings
 
 if TYPE_CHECKING:
     import numpy as np
 
     from paddleisa.config import Config
-    from paddleisa.inference.masks import TestSettings
     from paddleisa.predictor import Predictor
 
 
@@ -85,9 +86,8 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--stride", nargs=2, type=positive, metavar=("W", "H"), help="the window's step")
     group.add_argument(
         "--protocol",
-        choices=("published", "corrected", "mmseg"),
-        help="published: as the table of 2021 was measured; corrected: as the original computes since 2023; mmseg: as "
-        "mmsegmentation; without it, the config's, else corrected",
+        choices=protocol_names(),
+        help=f"{protocol_help()}; without it, the config's, else {DEFAULT}",
     )
     add_calibration_arguments(add_engine_arguments(parser))
 
@@ -167,45 +167,6 @@ def print_resolved(config: Config, purpose: str) -> int:
     return 0
 
 
-def test_settings(args: argparse.Namespace, config: Config) -> TestSettings:
-    """Test settings from the options, else from the config's ``test_config``."""
-    from paddleisa.inference.masks import TestSettings
-
-    given = config.get("test_config") or {}
-    if args.aug_eval or args.scales or args.flip_horizontal or args.flip_vertical:
-        given = {
-            **given,
-            "aug_eval": True,
-            "scales": args.scales or given.get("scales", 1.0),
-            "flip_horizontal": args.flip_horizontal or given.get("flip_horizontal", False),
-            "flip_vertical": args.flip_vertical or given.get("flip_vertical", False),
-        }
-    if args.is_slide or args.crop_size or args.stride:
-        given = {
-            **given,
-            "is_slide": True,
-            "crop_size": args.crop_size or given.get("crop_size"),
-            "stride": args.stride or given.get("stride"),
-        }
-    scales = given.get("scales", 1.0) if given.get("aug_eval") else 1.0
-    slide = bool(given.get("is_slide"))
-    if slide and not (given.get("crop_size") and given.get("stride")):
-        raise UsageError(
-            "a sliding window needs its size and its stride",
-            where="--is_slide",
-            fix="Give --crop_size W H and --stride W H",
-        )
-    augmented = bool(given.get("aug_eval"))
-    return TestSettings(
-        scales=(float(scales),) if isinstance(scales, int | float) else tuple(scales),
-        flip_horizontal=augmented and given.get("flip_horizontal", False),
-        flip_vertical=augmented and given.get("flip_vertical", False),
-        crop_size=tuple(given["crop_size"]) if slide else None,
-        stride=tuple(given["stride"]) if slide else None,
-        protocol=args.protocol or given.get("protocol") or "corrected",
-    )
-
-
 def find_model_path(args: argparse.Namespace, config: Config) -> Path:
     """--model_path, else the weights named like the config in pretrained/ or the download cache.
 
@@ -242,7 +203,9 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
     The model itself is let go: an engine that has its own copy of the weights needs no second one.
     """
     start(args, config, "val")
-    settings = test_settings(args, config)
+    settings = inference_settings(config.get("test_config"), vars(args))
+    for line in unused_settings(config.get("test_config"), vars(args)):
+        print(f"NOTE: {line}")
     path = find_model_path(args, config)
     import paddle
 
@@ -256,7 +219,12 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
     model = build_model(config)
     print(load_weights(model, path))
     predictor = Predictor(
-        model, config, engine=args.engine, precision=args.precision, calibration=images, **vars(settings)
+        model,
+        config,
+        settings=settings,
+        engine=args.engine,
+        precision=args.precision,
+        calibration=images,
     )
     if args.engine != "paddle":
         print(f"engine: {predictor.engine.name}, {predictor.engine.precision} ({predictor.engine.reason})")

@@ -28,8 +28,10 @@ SCALES = (0.75, 1.0, 1.25)
 WAYS = {
     "single scale": {},
     "flip": {"flip_horizontal": True},
-    "ms+flip, published protocol": {"scales": SCALES, "flip_horizontal": True, "protocol": "published"},
-    "ms+flip, corrected protocol": {"scales": SCALES, "flip_horizontal": True},
+    **{
+        f"ms+flip, {protocol}": {"scales": SCALES, "flip_horizontal": True, "protocol": protocol}
+        for protocol in ("paddleseg-2021", "paddleseg-2023")
+    },
 }
 PICTURES = 6
 

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             "command": "predict",
             "config": config.name,
             "weights": str(weights),
-            "test": vars(predictor.settings),
+            "test": predictor.settings.to_dict(),
             "engine": predictor.engine.name,
             "precision": predictor.engine.precision,
             "written": result.written,

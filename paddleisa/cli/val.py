@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             "config_digest": config.digest(),
             "weights": str(weights),
             "weights_sha256": sha256_of(weights),
-            "test": vars(predictor.settings),
+            "test": predictor.settings.to_dict(),
             "engine": predictor.engine.name,
             "precision": predictor.engine.precision,
             "class_names": dataset.class_names,

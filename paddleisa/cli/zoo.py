@@ -71,7 +71,7 @@ def _list(args, catalogue) -> tuple[object, int]:
     lines = [header]
     for entry in chosen:
         row, scores = entry.row, entry.row.scores
-        multi = scores.ms_flip if scores.ms_flip is not None else scores.ms_flip_published
+        multi = next(iter(scores.ms_flip_by_protocol.values()), scores.ms_flip)
         values = ["" if value is None else f"{value:.2f}" for value in (scores.single, scores.flip, multi)]
         here = "here" if _where_weights_are(entry) else ""
         lines.append((entry.name, entry.family, row.dataset, str(row.num_classes), str(row.total_batch), *values, here))

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from paddleisa.inference.protocols import protocol_names
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Size = tuple[PositiveInt, PositiveInt]  # width, height
+
+
+def _known_protocol(name: str) -> str:
+    if name not in protocol_names():
+        raise ValueError(f"must be one of {', '.join(protocol_names())}, not {name!r}")
+    return name
 
 
 @dataclass
@@ -32,7 +39,7 @@ class TestConfig:
     is_slide: bool = False
     crop_size: Size | None = None
     stride: Size | None = None
-    protocol: Literal["published", "corrected", "mmseg"] | None = None  # ours; "corrected" where nothing is said
+    protocol: Annotated[str, AfterValidator(_known_protocol)] | None = None  # ours; see inference/protocols.py
 
 
 @dataclass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from paddleisa.datasets.base import SegmentationData
-    from paddleisa.inference.masks import Passes
+    from paddleisa.inference.masks import ViewLogits
     from paddleisa.predictor import Predictor
 
 
@@ -31,6 +31,7 @@ class Evaluation:
         images: number of images scored.
         of: number of images in the data set.
         seconds: wall-clock time of the whole loop.
+        measured_with: scales, flips, window, protocol, engine and precision, in words.
     """
 
     matrix: ConfusionMatrix
@@ -38,14 +39,16 @@ class Evaluation:
     images: int
     of: int
     seconds: float
+    measured_with: str = ""
 
     def summary(self) -> str:
-        """PaddleSeg's ``[EVAL]`` line."""
+        """PaddleSeg's ``[EVAL]`` line, and how it was measured."""
         s = self.scores
         part = "" if self.images == self.of else f" of {self.of}: NOT the whole set"
         return (
             f"[EVAL] #Images: {self.images}{part} mIoU: {s.miou:.4f} Acc: {s.accuracy:.4f} Kappa: {s.kappa:.4f} "
-            f"Dice: {s.mdice:.4f} ({self.seconds / max(self.images, 1):.2f} s/image)"
+            f"Dice: {s.mdice:.4f} ({self.seconds / max(self.images, 1):.2f} s/image)\n"
+            f"[EVAL] measured with {self.measured_with}"
         )
 
     def table(self, class_names: list[str]) -> str:
@@ -58,7 +61,13 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {**self.scores.to_dict(), "images": self.images, "images_in_dataset": self.of, "seconds": self.seconds}
+        return {
+            **self.scores.to_dict(),
+            "measured_with": self.measured_with,
+            "images": self.images,
+            "images_in_dataset": self.of,
+            "seconds": self.seconds,
+        }
 
 
 def evaluate(
@@ -93,8 +102,8 @@ def evaluate(
     # Several processes share the images without repeating any, so the sum of their matrices is exact.
     mine = range(environment.rank(), count, environment.world_size())
 
-    def score(sample: dict, passes: Passes) -> None:
-        mask = predictor.mask(passes)
+    def score(sample: dict, logits: ViewLogits) -> None:
+        mask = predictor.mask(logits)
         matrix.add(mask, sample["label"], where=sample["label_path"])
         if each is not None:
             each(sample, mask)
@@ -110,7 +119,8 @@ def evaluate(
                 )
             if note := predictor.settings.note(sample["img"].shape[1:]):
                 tqdm.write(f"{sample['image_path']}: {note}")
-            behind(sample, predictor.compute(sample))
+            behind(sample, predictor.logits(sample))
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start
-    return Evaluation(matrix, matrix.scores(predictor.settings.protocol), count, len(dataset), seconds)
+    scores = matrix.scores(predictor.settings.protocol)
+    return Evaluation(matrix, scores, count, len(dataset), seconds, predictor.describe())

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from paddleisa.errors import DataError
-
-Protocol = Literal["published", "corrected", "mmseg"]
-# IoU of a class that neither occurs nor is predicted: 0 until 2022 in the original, 1 since; mmsegmentation leaves such
-# a class out of the mean.
-ABSENT_IOU: dict[str, float] = {"published": 0.0, "corrected": 1.0, "mmseg": math.nan}
+from paddleisa.inference.protocols import DEFAULT, protocol_of
 
 
 class ConfusionMatrix:
@@ -39,9 +34,9 @@ class ConfusionMatrix:
         """
         self.matrix += confusion(prediction, label, self.num_classes, self.ignore_index, where)
 
-    def scores(self, protocol: Protocol = "corrected") -> Scores:
+    def scores(self, protocol: str = DEFAULT) -> Scores:
         """The scores of everything counted so far."""
-        return Scores.of(self.matrix, protocol)
+        return Scores.from_matrix(self.matrix, protocol)
 
 
 def confusion(
@@ -82,7 +77,7 @@ class Scores:
     """Scores in 0..1 (kappa in -1..1); per-class arrays have shape (K,).
 
     ``precision`` and ``recall`` of a class without predicted or true pixels are 0, ``dice`` likewise; what an absent
-    class does to ``iou`` depends on the protocol: 0 in 2021, 1 since 2022, and NaN, left out of ``miou``, in ``mmseg``.
+    class does to ``iou`` depends on the protocol: it counts as 0, as 1, or is NaN and left out of ``miou``.
     """
 
     miou: float
@@ -96,11 +91,11 @@ class Scores:
     pixels: int
 
     @classmethod
-    def of(cls, matrix: np.ndarray, protocol: Protocol = "corrected") -> Scores:
+    def from_matrix(cls, matrix: np.ndarray, protocol: str = DEFAULT) -> Scores:
         """Scores of a (K, K) confusion matrix; all zero when it is empty, but for absent classes' IoU."""
         matrix = matrix.astype(np.float64)
         hit, true, predicted, total = np.diag(matrix), matrix.sum(1), matrix.sum(0), matrix.sum()
-        iou = _ratio(hit, true + predicted - hit, ABSENT_IOU[protocol])
+        iou = _ratio(hit, true + predicted - hit, protocol_of(protocol).absent_iou)
         dice = _ratio(2 * hit, true + predicted)
         accuracy = float(hit.sum() / total) if total else 0.0
         chance = float((true * predicted).sum() / total**2) if total else 0.0

@@ -18,7 +18,7 @@ from paddleisa.visual.overlay import overlay
 
 if TYPE_CHECKING:
     from paddleisa.evaluation.cityscapes_submission import Submission
-    from paddleisa.inference.masks import Passes
+    from paddleisa.inference.masks import ViewLogits
     from paddleisa.predictor import Predictor
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -135,11 +135,11 @@ def predict(
                 sample = predictor.prepare({"img": image})
                 if note := predictor.settings.note(sample["img"].shape[1:]):
                     bar.write(f"{path}: {note}")
-                passes = predictor.compute(sample)
+                logits = predictor.logits(sample)
             except DataError as error:
                 results.skip(path, error)
             else:
-                behind(path, files, image, passes)
+                behind(path, files, image, logits)
     return results.result
 
 
@@ -150,9 +150,9 @@ class _Results:
         self.result = Prediction()
         self._predictor, self._palette, self._submission, self._bar = predictor, palette, submission, bar
 
-    def write(self, path: Path, files: dict[str, Path], image: np.ndarray, passes: Passes) -> None:
+    def write(self, path: Path, files: dict[str, Path], image: np.ndarray, logits: ViewLogits) -> None:
         """The mask of one image, in every form that was asked for."""
-        mask = self._predictor.mask(passes)
+        mask = self._predictor.mask(logits)
         try:
             if self._submission is None:
                 write_label(files["ids"], mask)

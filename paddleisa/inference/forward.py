@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddleisa.errors import DataError
-from paddleisa.inference.lazy_logits import LogitMap, Scores, Term, upsampled
+from paddleisa.inference.lazy_logits import LazyLogits, LowResLogits, SeparableTerm, upsampled
 from paddleisa.inference.views import Size, View
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class _Job:
 
 def run_views(
     network: Callable, image: paddle.Tensor, views: Sequence[View], batch_pixels: int = 0
-) -> dict[View, LogitMap]:
+) -> dict[View, LazyLogits]:
     """Logits of each view, mirrored back, at the view's size.
 
     Args:
-        network: function from (N, 3, h, w) to `Scores`, or to logits (N, K, h, w) as a tensor.
+        network: function from (N, 3, h, w) to `LowResLogits`, or to logits (N, K, h, w) as a tensor.
         image: (1, 3, H, W).
         views: without repetitions.
         batch_pixels: inputs of one size go through together while they hold no more pixels than this; 0: one by one.
@@ -41,13 +41,15 @@ def run_views(
     """
     import paddle
 
-    found: dict[View, list[tuple[tuple[int, int], Size, Scores]]] = {view: [] for view in views}
+    found: dict[View, list[tuple[tuple[int, int], Size, LowResLogits]]] = {view: [] for view in views}
     with paddle.no_grad():
         for jobs in _batches(_jobs(image, views), batch_pixels):
             inputs = [job.image for job in jobs]
             scores = _scores(network(inputs[0] if len(jobs) == 1 else paddle.concat(inputs)))
             for job, values in zip(jobs, scores.values, strict=True):
-                found[job.view].append((job.corner, tuple(job.image.shape[2:]), Scores(values, scores.upsampling)))
+                found[job.view].append(
+                    (job.corner, tuple(job.image.shape[2:]), LowResLogits(values, scores.upsampling))
+                )
     return {view: _assembled(view, parts) for view, parts in found.items()}
 
 
@@ -82,8 +84,8 @@ def _batches(jobs: Iterator[_Job], batch_pixels: int) -> Iterator[list[_Job]]:
         yield batch
 
 
-def _scores(output: Scores | paddle.Tensor) -> Scores:
-    scores = output if isinstance(output, Scores) else Scores(output.astype("float32").numpy())
+def _scores(output: LowResLogits | paddle.Tensor) -> LowResLogits:
+    scores = output if isinstance(output, LowResLogits) else LowResLogits(output.astype("float32").numpy())
     if not np.isfinite(scores.values).all():
         raise DataError(
             "the network gives numbers that are not finite, so there is no mask",
@@ -93,16 +95,16 @@ def _scores(output: Scores | paddle.Tensor) -> Scores:
     return scores
 
 
-def _assembled(view: View, parts: Sequence[tuple[tuple[int, int], Size, Scores]]) -> LogitMap:
+def _assembled(view: View, parts: Sequence[tuple[tuple[int, int], Size, LowResLogits]]) -> LazyLogits:
     """One view's map from its windows, of whose logits the mean is taken where they overlap."""
     if view.window is None:
         ((_, size, scores),) = parts
-        return LogitMap.of(scores.values, size, scores.upsampling).mirrored(view.axes)
+        return LazyLogits.of(scores.values, size, scores.upsampling).mirrored(view.axes)
     height, width = (max(corner[axis] + size[axis] for corner, size, _ in parts) for axis in (0, 1))
     rows = _placed({corner[0]: (size[0], scores.values.shape[1]) for corner, size, scores in parts}, height, parts)
     columns = _placed({corner[1]: (size[1], scores.values.shape[2]) for corner, size, scores in parts}, width, parts)
-    terms = [Term(scores.values, rows[top], columns[left]) for (top, left), _, scores in parts]
-    return LogitMap(tuple(terms)).mirrored(view.axes)
+    terms = [SeparableTerm(scores.values, rows[top], columns[left]) for (top, left), _, scores in parts]
+    return LazyLogits(tuple(terms)).mirrored(view.axes)
 
 
 def _placed(windows: dict[int, tuple[int, int]], length: int, parts: Sequence) -> dict:
@@ -112,7 +114,7 @@ def _placed(windows: dict[int, tuple[int, int]], length: int, parts: Sequence) -
         count[start : start + reach] += 1
     how = parts[0][2].upsampling
     return {
-        start: upsampled(small, reach, how).placed(start, length, 1 / count[start : start + reach])
+        start: upsampled(small, reach, how).placed_in(start, length, 1 / count[start : start + reach])
         for start, (reach, small) in windows.items()
     }
 

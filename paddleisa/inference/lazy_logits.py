@@ -24,7 +24,7 @@ BAND = 64  # rows; 19 classes x 64 rows x 2049 columns are 10 MB, and more rows 
 
 
 @dataclass(frozen=True)
-class Scores:
+class LowResLogits:
     """What a network gives for a batch.
 
     Attributes:
@@ -38,10 +38,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a map: positions ``start`` to ``start + reach`` of ``length`` as means of small positions.
+    """One axis of a map: positions ``start`` to ``start + extent`` of ``length`` as means of small positions.
 
     Attributes:
-        weights: (reach, small), or None where each position is the small one of the same number.
+        weights: (extent, small), or None where each position is the small one of the same number.
         length: positions on the whole axis; there is nothing (zero) where ``weights`` does not reach.
     """
 
@@ -55,7 +55,7 @@ class Axis:
         return self.weights is not None
 
     @property
-    def reach(self) -> int:
+    def extent(self) -> int:
         """Number of positions that are not zero."""
         return self.length if self.weights is None else len(self.weights)
 
@@ -63,7 +63,7 @@ class Axis:
         """The same with its weights written out."""
         return self if self.weights is not None else replace(self, weights=np.eye(self.length, dtype=np.float32))
 
-    def placed(self, start: int, length: int, share: np.ndarray) -> Axis:
+    def placed_in(self, start: int, length: int, share: np.ndarray) -> Axis:
         """This axis, which begins at 0, at ``start`` of a longer one, each position multiplied by ``share``."""
         return Axis(self.dense().weights * share[:, None], length, start)
 
@@ -77,10 +77,10 @@ class Axis:
         padded = np.concatenate([self.weights, np.zeros_like(self.weights[:1])])  # the last row is "nothing there"
 
         def rows(places: np.ndarray) -> np.ndarray:
-            inside = (places >= self.start) & (places < self.start + self.reach)
-            return padded[np.where(inside, places - self.start, self.reach)]
+            inside = (places >= self.start) & (places < self.start + self.extent)
+            return padded[np.where(inside, places - self.start, self.extent)]
 
-        reached = np.flatnonzero((second >= self.start) & (first < self.start + self.reach))
+        reached = np.flatnonzero((second >= self.start) & (first < self.start + self.extent))
         low, high = (int(reached[0]), int(reached[-1]) + 1) if reached.size else (0, 0)
         near, far, share = first[low:high], second[low:high], weight[low:high, None]
         return Axis((1 - share) * rows(near) + share * rows(far), length, low)
@@ -93,10 +93,10 @@ class Axis:
         return Axis(weights, length, min(self.start, length))
 
     def mirrored(self) -> Axis:
-        """Read from the other end; without weights it stays as it is, see `Term.read_backwards`."""
+        """Read from the other end; without weights it stays as it is, see `SeparableTerm.read_backwards`."""
         if self.weights is None:
             return self
-        return Axis(self.weights[::-1], self.length, self.length - self.start - self.reach)
+        return Axis(self.weights[::-1], self.length, self.length - self.start - self.extent)
 
 
 @lru_cache(maxsize=32)  # the same for every image of a size
@@ -106,8 +106,8 @@ def upsampled(small: int, large: int, how: Upsampling) -> Axis:
 
 
 @dataclass(frozen=True)
-class Term:
-    """Scores (K, h, w) of one pass of the network, with the axes that bring them to the map's size."""
+class SeparableTerm:
+    """LowResLogits (K, h, w) of one pass of the network, with the axes that bring them to the map's size."""
 
     values: np.ndarray
     rows: Axis
@@ -115,8 +115,8 @@ class Term:
 
     def add_to(self, band: np.ndarray, top: int) -> None:
         """Add this term's logits to ``band`` (K, n, W), rows ``top`` to ``top + n`` of the map."""
-        low, high = max(top, self.rows.start), min(top + band.shape[1], self.rows.start + self.rows.reach)
-        if low >= high or not self.columns.reach:
+        low, high = max(top, self.rows.start), min(top + band.shape[1], self.rows.start + self.rows.extent)
+        if low >= high or not self.columns.extent:
             return
         if self.rows.weights is None:
             part = self._columns(slice(low, high))
@@ -128,34 +128,34 @@ class Term:
             near = slice(used[0], used[-1] + 1)
             part = np.matmul(weights[:, near], self._columns(near))
         start = self.columns.start
-        band[:, low - top : high - top, start : start + self.columns.reach] += part
+        band[:, low - top : high - top, start : start + self.columns.extent] += part
 
-    def read_backwards(self, axes: Sequence[int]) -> Term:
-        """With the scores themselves mirrored along those of ``axes``, as in `LogitMap.mirrored`, without weights."""
+    def read_backwards(self, axes: Sequence[int]) -> SeparableTerm:
+        """With the scores themselves mirrored along those of ``axes``, as in `LazyLogits.mirrored`, without weights."""
         plain = [axis - 1 for axis, line in ((2, self.rows), (3, self.columns)) if axis in axes and not line.weighted]
         return replace(self, values=np.flip(self.values, plain)) if plain else self
 
     def _columns(self, rows: slice) -> np.ndarray:
-        """(K, rows, reach)."""
+        """(K, rows, extent)."""
         values = self.values[:, rows]
         return values if self.columns.weights is None else np.matmul(values, self.columns.weights.T)
 
 
 @dataclass(frozen=True)
-class LogitMap:
+class LazyLogits:
     """Logits (K, H, W) of one image; every method gives a new map and computes nothing large.
 
     Attributes:
         terms: the map is their sum; all have one length of rows and of columns.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[SeparableTerm, ...]
 
     @classmethod
-    def of(cls, values: np.ndarray, size: tuple[int, int], upsampling: Upsampling = HALF_PIXEL) -> LogitMap:
-        """Scores (K, h, w) of an input of ``size`` (height, width), brought to that size."""
+    def of(cls, values: np.ndarray, size: tuple[int, int], upsampling: Upsampling = HALF_PIXEL) -> LazyLogits:
+        """LowResLogits (K, h, w) of an input of ``size`` (height, width), brought to that size."""
         rows, columns = (upsampled(*sizes, upsampling) for sizes in zip(values.shape[1:], size, strict=True))
-        return cls((Term(values, rows, columns),))
+        return cls((SeparableTerm(values, rows, columns),))
 
     @property
     def classes(self) -> int:
@@ -167,20 +167,20 @@ class LogitMap:
         """(H, W)."""
         return self.terms[0].rows.length, self.terms[0].columns.length
 
-    def resized(self, size: tuple[int, int], how: Upsampling = HALF_PIXEL) -> LogitMap:
+    def resized(self, size: tuple[int, int], how: Upsampling = HALF_PIXEL) -> LazyLogits:
         """Bilinear interpolation to ``size`` (height, width)."""
         return self._each(lambda rows: rows.resized(size[0], how), lambda columns: columns.resized(size[1], how))
 
-    def cropped(self, size: tuple[int, int]) -> LogitMap:
+    def cropped(self, size: tuple[int, int]) -> LazyLogits:
         """The upper left part of ``size`` (height, width)."""
         return self._each(lambda rows: rows.cropped(size[0]), lambda columns: columns.cropped(size[1]))
 
-    def mirrored(self, axes: Sequence[int]) -> LogitMap:
+    def mirrored(self, axes: Sequence[int]) -> LazyLogits:
         """Mirrored along ``axes`` of (N, K, H, W): 2 is upside down, 3 is left-right."""
-        turned = LogitMap(tuple(term.read_backwards(axes) for term in self.terms))
+        turned = LazyLogits(tuple(term.read_backwards(axes) for term in self.terms))
         return turned._each(*(Axis.mirrored if axis in axes else lambda same: same for axis in (2, 3)))
 
-    def _each(self, rows, columns) -> LogitMap:
+    def _each(self, rows, columns) -> LazyLogits:
         done: dict = {}  # terms of one sliding window's row share their rows
 
         def once(change, axis: Axis) -> Axis:
@@ -189,7 +189,9 @@ class LogitMap:
                 done[key] = change(axis)
             return done[key]
 
-        return LogitMap(tuple(Term(t.values, once(rows, t.rows), once(columns, t.columns)) for t in self.terms))
+        return LazyLogits(
+            tuple(SeparableTerm(t.values, once(rows, t.rows), once(columns, t.columns)) for t in self.terms)
+        )
 
     def band(self, top: int, bottom: int) -> np.ndarray:
         """Logits (K, bottom - top, W)."""
@@ -199,7 +201,7 @@ class LogitMap:
         return result
 
 
-def mask_of(maps: Sequence[LogitMap], softmax: bool = False) -> np.ndarray:
+def mask_of(maps: Sequence[LazyLogits], softmax: bool = False) -> np.ndarray:
     """The class with the largest sum over ``maps``, of logits or of their softmax; the first of equal ones.
 
     Returns:

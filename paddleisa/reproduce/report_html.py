@@ -8,6 +8,7 @@ from html import escape
 import cv2
 import numpy as np
 
+from paddleisa.inference.protocols import protocol_of
 from paddleisa.reproduce.charts import bars, heatmap
 from paddleisa.reproduce.report import Report, environment_facts, facts
 from paddleisa.reproduce.result import HEADER, Outcome
@@ -74,11 +75,10 @@ def _row(outcome: Outcome) -> str:
             f"<h2>{escape(outcome.job.entry.name)}</h2>\n",
             f'<p class="verdict {_TONE[outcome.verdict]}">{escape(outcome.sentence)}</p>\n',
             _scores(outcome),
-            '<p class="note">mIoU in %. Protocols: published is that of 2021, corrected that of 2023, mmseg that of '
-            "mmsegmentation.</p>\n",
+            f'<p class="note">mIoU in %. Protocols: {_protocols(outcome, "about")}.</p>\n',
             "<h3>IoU of each class, %</h3>\n",
-            '<p class="note">absent: the class neither occurs nor is predicted. In the mean it counts as 0 under '
-            "published, as 100 under corrected, and not at all under mmseg.</p>\n",
+            '<p class="note">absent: the class neither occurs nor is predicted. It '
+            f"{_protocols(outcome, 'absent_rule')} the mean (0 to 1).</p>\n",
             bars(names, series),
             "<h3>Confusion matrix, single scale</h3>\n",
             '<p class="note">Rows: true class. Columns: predicted class. Numbers: % of the true class\'s pixels; '
@@ -89,6 +89,11 @@ def _row(outcome: Outcome) -> str:
             _facts([(name, escape(value)) for name, value in facts(outcome)]),
         ]
     )
+
+
+def _protocols(outcome: Outcome, fact: str) -> str:
+    names = dict.fromkeys(item.way.protocol for item in outcome.measured)
+    return "; ".join(f"{name}: {getattr(protocol_of(name), fact)}" for name in names)
 
 
 def _scores(outcome: Outcome) -> str:

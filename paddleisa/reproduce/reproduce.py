@@ -25,7 +25,7 @@ from paddleisa.utils.concurrency import Behind, prefetched
 from paddleisa.utils.signals import StopRequest
 
 if TYPE_CHECKING:
-    from paddleisa.inference.masks import Network, Passes
+    from paddleisa.inference.masks import Network, ViewLogits
 
 SAVE_EVERY = 10.0  # seconds; a killed run repeats at most that much
 SAY_EVERY = 60.0  # seconds between lines of progress in a log file
@@ -134,9 +134,9 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
     samples = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)
     with StopRequest() as stop, _Progress(job, tally, count, options.progress) as progress:
 
-        def score(sample: dict, passes: Passes) -> None:
+        def score(sample: dict, logits: ViewLogits) -> None:
             nonlocal saved
-            masks = [predictor.mask(passes, way) for way in ways]
+            masks = [predictor.mask(logits, way) for way in ways]
             tally.add(masks, sample["label"], where=sample["label_path"])
             tally.seconds = before + time.perf_counter() - start
             progress.step()
@@ -144,13 +144,13 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
                 save()
                 saved = time.perf_counter()
 
-        predictor = predictor.with_network(_stoppable(predictor.network, stop))
+        predictor = predictor.with_network(_stoppable(predictor.engine.network, stop))
         try:
             with Behind(score) as behind:  # which alone changes the tally, and is done before the last save
                 for sample in samples:
                     if "label" not in sample:
                         raise DataError("there is no label to score against", where=sample["image_path"])
-                    behind(sample, predictor.compute(sample, ways))
+                    behind(sample, predictor.logits(sample, ways))
         except _Signal:
             raise Stopped(
                 stop.signal, f"stopped; {tally.images} of {count} images of {job.entry.name} are measured and saved"
@@ -202,7 +202,7 @@ class _Progress:
     def step(self) -> None:
         """After each image."""
         first, images = self._job.ways[0], self._tally.images
-        miou = 100 * Scores.of(self._tally.matrices[0], first.protocol).miou
+        miou = 100 * Scores.from_matrix(self._tally.matrices[0], first.protocol).miou
         self._bar.set_postfix_str(f"{first.name} {miou:.2f}", refresh=False)
         self._bar.update()
         now = time.perf_counter()

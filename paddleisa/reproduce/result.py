@@ -81,7 +81,7 @@ class Outcome:
     def measured(self) -> list[Measured]:
         """The ways with their scores, the published protocol first."""
         pairs = zip(self.job.ways, self.tally.matrices, strict=True)
-        return [Measured(way, Scores.of(matrix, way.protocol), matrix) for way, matrix in pairs]
+        return [Measured(way, Scores.from_matrix(matrix, way.protocol), matrix) for way, matrix in pairs]
 
     @property
     def of(self) -> int:

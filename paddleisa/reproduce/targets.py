@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from paddleisa.inference.masks import Protocol, TestSettings
+from paddleisa.inference.protocols import DEFAULT
+from paddleisa.inference.settings import InferenceSettings
 from paddleisa.zoo.catalogue.catalogue import Entry
 from paddleisa.zoo.catalogue.schema import Evaluation, Scores
 
@@ -31,49 +32,49 @@ class Way:
     """
 
     name: Name
-    settings: TestSettings
+    settings: InferenceSettings
     published: float | None
 
     @property
-    def protocol(self) -> Protocol:
-        """How test-time augmentation is done; see :mod:`paddleisa.inference.masks`."""
+    def protocol(self) -> str:
+        """How test-time augmentation is done; see :mod:`paddleisa.inference.protocols`."""
         return self.settings.protocol
 
     @property
     def key(self) -> str:
-        """``published/single`` and so on."""
+        """``paddleseg-2021/single`` and so on."""
         return f"{self.protocol}/{self.name}"
 
 
 def ways_of(entry: Entry) -> list[Way]:
-    """Three ways under each of PaddleSeg's two protocols, the published one first; or those of mmsegmentation.
+    """Three ways under each protocol that the row's scores name; or those of the row's own ``evaluation``.
 
-    PaddleSeg's rows were measured with the code of 2021 (single, flip, ``ms_flip_published``), and their ms+flip again
-    with that of 2023 (``ms_flip_corrected``). A row of another catalogue that gives one ``ms_flip`` is held, in all
-    three scores, against the corrected protocol, which is what ``val`` computes unless told otherwise. A row with an
-    ``evaluation`` of its own is one of mmsegmentation's.
+    The first protocol is the one that measured single and flip too. A row that gives one ``ms_flip`` is held, in all
+    three scores, against the default protocol, which is what ``val`` computes unless told otherwise, and measured
+    under PaddleSeg's earlier one besides.
     """
     scores, evaluation = entry.row.scores, entry.row.evaluation
     if evaluation is not None:
-        return _mmsegmentation(scores, evaluation)
-    if scores.ms_flip_published is None and scores.ms_flip_corrected is None:
-        published: dict[str, float | None] = {}
-        corrected = {"single": scores.single, "flip": scores.flip, "ms_flip": scores.ms_flip}
-    else:
-        published = {"single": scores.single, "flip": scores.flip, "ms_flip": scores.ms_flip_published}
-        corrected = {"ms_flip": scores.ms_flip_corrected}
+        return _own(scores, evaluation)
+    first = {"single": scores.single, "flip": scores.flip}
+    by_protocol: dict[str, dict[str, float | None]] = {
+        name: {**(first if number == 0 else {}), "ms_flip": score}
+        for number, (name, score) in enumerate(scores.ms_flip_by_protocol.items())
+    }
+    by_protocol = by_protocol or {"paddleseg-2021": {}, DEFAULT: {**first, "ms_flip": scores.ms_flip}}
     return [
-        Way(name, TestSettings(**augmentation, protocol=protocol), targets.get(name))
-        for protocol, targets in (("published", published), ("corrected", corrected))
+        Way(name, InferenceSettings(**augmentation, protocol=protocol), targets.get(name))
+        for protocol, targets in by_protocol.items()
         for name, augmentation in _AUGMENTATION.items()
     ]
 
 
-def _mmsegmentation(scores: Scores, evaluation: Evaluation) -> list[Way]:
+def _own(scores: Scores, evaluation: Evaluation) -> list[Way]:
     window = {"crop_size": evaluation.crop_size, "stride": evaluation.stride}
-    ways = [Way("single", TestSettings(**window, protocol="mmseg"), scores.single)]
+    protocol = evaluation.protocol
+    ways = [Way("single", InferenceSettings(**window, protocol=protocol), scores.single)]
     if evaluation.ms_ratios:
-        many = TestSettings(scales=evaluation.ms_ratios, flip_horizontal=True, **window, protocol="mmseg")
+        many = InferenceSettings(scales=evaluation.ms_ratios, flip_horizontal=True, **window, protocol=protocol)
         ways.append(Way("ms_flip", many, scores.ms_flip))
     return ways
 

@@ -9,18 +9,19 @@ import pytest
 from paddleisa.cli import common
 from paddleisa.config import Config, load_config, shipped_configs
 from paddleisa.errors import UsageError
+from paddleisa.inference.settings import inference_settings
 
 
 def settings(*words, **test_config):
     parser = argparse.ArgumentParser()
     common.add_test_arguments(parser)
     config = Config.from_dict({"test_config": test_config} if test_config else {})
-    return common.test_settings(parser.parse_args(words), config)
+    return inference_settings(config.get("test_config"), vars(parser.parse_args(words)))
 
 
 def test_without_options_an_image_is_evaluated_once_and_whole():
     found = settings()
-    assert (found.scales, found.flips, found.crop_size, found.protocol) == ((1.0,), [()], None, "corrected")
+    assert (found.scales, found.flips, found.crop_size, found.protocol) == ((1.0,), [()], None, "paddleseg-2023")
 
 
 def test_scales_and_flips_imply_augmentation():

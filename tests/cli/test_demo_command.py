@@ -23,8 +23,8 @@ def test_it_scores_every_way_of_the_published_table(done):
     assert list(result["scores"]) == [
         "single scale",
         "flip",
-        "ms+flip, published protocol",
-        "ms+flip, corrected protocol",
+        "ms+flip, paddleseg-2021",
+        "ms+flip, paddleseg-2023",
     ]
     report = (folder / "report.md").read_text()
     for way, scores in result["scores"].items():

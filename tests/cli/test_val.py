@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from paddleisa.config import check, load_config
+from paddleisa.inference.protocols import PROTOCOLS, Protocol
 from paddleisa.utils.files import sha256_of
 from paddleisa.weights import read_weights, save_weights
 
@@ -48,10 +49,17 @@ def test_the_json_says_what_was_measured(in_project, call, tmp_path):
     assert result["weights_sha256"] == sha256_of("w.pdparams")
     assert result["test"]["scales"] == [0.5, 1.0]
     assert result["test"]["flip_horizontal"] is True
-    assert result["test"]["protocol"] == "published"
+    assert result["test"]["protocol"] == "paddleseg-2021"
     assert (result["images"], result["images_in_dataset"]) == (2, 3)
     assert result["class_names"] == ["ground", "wall", "sky"]
     assert result["environment"]["packages"]
+
+
+def test_a_protocol_that_is_added_to_the_table_can_be_asked_for(in_project, call, tmp_path, monkeypatch):
+    monkeypatch.setitem(PROTOCOLS, "toy-1999", Protocol("toy-1999", "as toys do", aliases=("toy",)))
+    assert call(*VAL, "--model_path", "w.pdparams", "--protocol", "toy", "--json", tmp_path / "r.json").code == 0
+    assert json.loads((tmp_path / "r.json").read_text())["test"]["protocol"] == "toy-1999"
+    assert "toy-1999 (toy): as toys do" in " ".join(call("val", "--help").out.split())
 
 
 def test_a_part_of_the_set_is_not_called_the_score_of_the_set(in_project, call):

@@ -9,7 +9,7 @@ from published import ROWS
 
 from paddleisa.deploy.export.formats import open_file, write_checked
 from paddleisa.deploy.runtimes.open import open_engine
-from paddleisa.inference.lazy_logits import LogitMap
+from paddleisa.inference.lazy_logits import LazyLogits
 
 pytestmark = [pytest.mark.slow, pytest.mark.reference]
 SIZES = ((129, 193), (97, 97))
@@ -28,7 +28,7 @@ def test_logits_and_masks_are_the_originals(engine, published_model, vectors, ho
         with paddle.no_grad():
             dygraph = model(paddle.to_tensor(x))[0].numpy()
         scores = network(paddle.to_tensor(x))
-        logits = LogitMap.of(scores.values[0], (height, width), scores.upsampling).band(0, height)[None]
+        logits = LazyLogits.of(scores.values[0], (height, width), scores.upsampling).band(0, height)[None]
         print(f"{engine} {height}x{width}: {np.abs(logits - dygraph).max():.1e} from dygraph")
         np.testing.assert_allclose(logits, dygraph, rtol=0, atol=ATOL)
         np.testing.assert_allclose(logits[:, :, ::4, ::4], expected[f"{key}/logit"], rtol=0, atol=ATOL)

@@ -13,7 +13,7 @@ from paddleisa.deploy.runtimes import open as engines
 from paddleisa.deploy.runtimes import openvino_core
 from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DeployError, UsageError
-from paddleisa.inference.lazy_logits import LogitMap
+from paddleisa.inference.lazy_logits import LazyLogits
 from paddleisa.models import ISANet
 
 IMAGE = np.random.default_rng(5).integers(0, 256, (45, 71, 3)).astype(np.uint8)
@@ -65,7 +65,7 @@ def test_a_network_maps_tensors_to_logits_whatever_computes_it(engine, model, ho
     assert (opened.name, opened.precision) == (engine, "fp32")
     np.testing.assert_allclose(found.values, expected.numpy(), rtol=0, atol=5e-4)
     for values, whole in zip(found.values, logits.numpy(), strict=True):
-        upsampled = LogitMap.of(values, (33, 40), found.upsampling).band(0, 33)
+        upsampled = LazyLogits.of(values, (33, 40), found.upsampling).band(0, 33)
         np.testing.assert_allclose(upsampled, whole, rtol=0, atol=5e-4)
 
 
@@ -92,7 +92,7 @@ def test_scores_stand_for_the_forward_only_where_they_belong_to_it(kind, size, m
         found, expected = open_engine("paddle", "fp32", model).network(x), model(x)[0].numpy()[0]
     assert found.values.shape[2:] == size
     np.testing.assert_allclose(
-        LogitMap.of(found.values[0], (33, 40), found.upsampling).band(0, 33), expected, rtol=0, atol=5e-4
+        LazyLogits.of(found.values[0], (33, 40), found.upsampling).band(0, 33), expected, rtol=0, atol=5e-4
     )
 
 

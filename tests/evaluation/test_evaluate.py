@@ -21,7 +21,10 @@ class Stub:
         self.settings = SimpleNamespace(protocol=protocol, note=lambda size: None)
         self.seen = []
 
-    def compute(self, sample):
+    def describe(self):
+        return "a stub"
+
+    def logits(self, sample):
         return sample
 
     def mask(self, sample):

@@ -25,7 +25,7 @@ class Predictor:
     def prepare(self, sample):
         return sample
 
-    def compute(self, sample):
+    def logits(self, sample):
         return sample["img"]
 
 

@@ -3,12 +3,14 @@
 import numpy as np
 import paddle
 import pytest
+from one_mask import predict_mask
 
 from paddleisa.errors import DataError, UsageError
-from paddleisa.inference import masks as inference
+from paddleisa.inference import settings as inference
 from paddleisa.inference.interpolation import Upsampling
-from paddleisa.inference.lazy_logits import Scores
-from paddleisa.inference.masks import TestSettings, predict_mask, run_passes
+from paddleisa.inference.lazy_logits import LowResLogits
+from paddleisa.inference.masks import view_logits
+from paddleisa.inference.settings import InferenceSettings
 
 ROW = {"cityscapes": "isanet_resnet50_os8_cityscapes_769x769_80k", "voc": "isanet_resnet50_os8_voc12aug_512x512_40k"}
 PADDED = {"cityscapes": (129, 257), "voc": (160, 160)}
@@ -37,7 +39,7 @@ def case(request, published_model, vectors):
 @pytest.mark.parametrize("way", WAYS)
 def test_mask_equals_the_original(case, way, year, vectors):
     tag, network, x, geometry = case
-    settings = TestSettings(**WAYS[way], protocol={"2021": "published", "2023": "corrected"}[year])
+    settings = InferenceSettings(**WAYS[way], protocol={"2021": "published", "2023": "corrected"}[year])
     mask = predict_mask(network, x, geometry, settings)
     expected = vectors("inference")[f"{tag}/{way}/{year}"]
     # 99.9 %: tests/reference/README.md, rounding decides near ties.
@@ -48,7 +50,7 @@ def test_mask_equals_the_original(case, way, year, vectors):
 @pytest.mark.reference
 def test_sliding_window_equals_the_original(case, vectors):
     tag, network, x, geometry = case
-    mask = predict_mask(network, x, geometry, TestSettings(crop_size=(97, 97), stride=(64, 64)))
+    mask = predict_mask(network, x, geometry, InferenceSettings(crop_size=(97, 97), stride=(64, 64)))
     assert (mask == vectors("inference")[f"{tag}/slide97_64"]).mean() >= 0.999
 
 
@@ -80,7 +82,7 @@ def test_sliding_window_equals_summing_over_the_whole_image(size):
         if top + crop_h >= size[0]:
             break
         top += step_h
-    mask = predict_mask(position_network, x, [], TestSettings(crop_size=(crop_w, crop_h), stride=(step_w, step_h)))
+    mask = predict_mask(position_network, x, [], InferenceSettings(crop_size=(crop_w, crop_h), stride=(step_w, step_h)))
     np.testing.assert_array_equal(mask, (total / count).argmax(0))
 
 
@@ -88,10 +90,10 @@ def test_sliding_window_equals_summing_over_the_whole_image(size):
 def test_what_is_kept_of_an_image_is_the_scores_and_not_its_logits(settings):
     def network(x):
         n, _, h, w = x.shape
-        return Scores(np.zeros((n, 19, h // 8, w // 8), np.float32), Upsampling(align_mode=1))
+        return LowResLogits(np.zeros((n, 19, h // 8, w // 8), np.float32), Upsampling(align_mode=1))
 
-    way = TestSettings(scales=(1.0, 1.25), flip_horizontal=True, **settings)
-    passes = run_passes(network, paddle.rand([1, 3, 256, 512]), [], [way])
+    way = InferenceSettings(scales=(1.0, 1.25), flip_horizontal=True, **settings)
+    passes = view_logits(network, paddle.rand([1, 3, 256, 512]), [], [way])
     kept = sum(term.values.nbytes for logits in passes.maps.values() for term in logits.terms)
     full = 4 * 4 * 19 * 256 * 512
     assert len(passes.maps) == 4 and kept < full / 20
@@ -107,28 +109,28 @@ def test_images_that_are_too_large_go_through_the_network_in_windows(monkeypatch
         seen.append(tuple(x.shape[2:]))
         return position_network(x)
 
-    whole = predict_mask(network, paddle.rand([1, 3, 40, 60]), [], TestSettings())
+    whole = predict_mask(network, paddle.rand([1, 3, 40, 60]), [], InferenceSettings())
     assert (seen, whole.shape) == ([(40, 60)], (40, 60))
     x = paddle.rand([1, 3, 41, 60])
-    mask = predict_mask(network, x, [], TestSettings())
+    mask = predict_mask(network, x, [], InferenceSettings())
     assert set(seen[1:]) == {(24, 32)}
-    window = TestSettings(crop_size=(32, 24), stride=(24, 18))
+    window = InferenceSettings(crop_size=(32, 24), stride=(24, 18))
     np.testing.assert_array_equal(mask, predict_mask(network, x, [], window))
-    assert "60x41 pixels are computed in windows of 32x24" in TestSettings().note((41, 60))
-    assert TestSettings().note((40, 60)) is None and window.note((41, 60)) is None
+    assert "60x41 pixels are computed in windows of 32x24" in InferenceSettings().note((41, 60))
+    assert InferenceSettings().note((40, 60)) is None and window.note((41, 60)) is None
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_numbers_that_are_not_finite_are_refused(wrong):
     with pytest.raises(DataError, match="not finite"):
-        predict_mask(lambda x: x * wrong, paddle.ones([1, 3, 8, 8]), [], TestSettings())
+        predict_mask(lambda x: x * wrong, paddle.ones([1, 3, 8, 8]), [], InferenceSettings())
 
 
 def test_resize_is_undone_to_the_size_before_it():
     x = paddle.rand([1, 3, 20, 30])
     for protocol in ("published", "corrected"):
         mask = predict_mask(
-            lambda t: t, x, [("resize", (41, 59)), ("padding", (18, 27))], TestSettings(protocol=protocol)
+            lambda t: t, x, [("resize", (41, 59)), ("padding", (18, 27))], InferenceSettings(protocol=protocol)
         )
         assert mask.shape == (41, 59)
 
@@ -145,4 +147,4 @@ def test_resize_is_undone_to_the_size_before_it():
 )
 def test_settings_that_cannot_be_used_are_refused(bad):
     with pytest.raises(UsageError):
-        TestSettings(**bad)
+        InferenceSettings(**bad)

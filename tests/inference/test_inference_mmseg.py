@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import paddle
 import pytest
+from one_mask import predict_mask
 
 from paddleisa.evaluation.metrics import Scores
-from paddleisa.inference.masks import TestSettings, predict_mask, predict_masks
+from paddleisa.inference.masks import predict_masks
+from paddleisa.inference.settings import InferenceSettings
 
 torch = pytest.importorskip("torch", reason="torch is an extra of the development install: pip install torch")
 F = torch.nn.functional
@@ -57,7 +59,7 @@ def test_mask_equals_the_description(ratios, flip, window, align_corners):
     image = np.random.default_rng(0).standard_normal((1, 3, 33, 47)).astype(np.float32)
     original = (41, 59)
     crop, stride = window or (None, None)
-    settings = TestSettings(ratios, flip, crop_size=crop, stride=stride, protocol="mmseg")
+    settings = InferenceSettings(ratios, flip, crop_size=crop, stride=stride, protocol="mmseg")
     mask = predict_mask(network, paddle.to_tensor(image), [("resize", original)], settings, align_corners)
     expected = expected_mask(image, original, ratios, flip, window, align_corners)
     assert mask.shape == original and mask.dtype == np.uint8
@@ -72,7 +74,7 @@ def test_it_differs_from_the_other_protocols_and_shares_passes_with_them():
         calls.append(x.shape)
         return network(x)
 
-    ways = [TestSettings((0.5, 1.0), True, protocol=name) for name in ("corrected", "mmseg")]
+    ways = [InferenceSettings((0.5, 1.0), True, protocol=name) for name in ("corrected", "mmseg")]
     masks = predict_masks(counted, image, [("resize", (40, 60))], ways)
     assert len(calls) == 4
     assert (masks[0] != masks[1]).any()
@@ -82,7 +84,7 @@ def test_it_differs_from_the_other_protocols_and_shares_passes_with_them():
 
 def test_a_class_that_is_nowhere_is_left_out_of_the_mean():
     matrix = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
-    assert Scores.of(matrix, "mmseg").miou == pytest.approx((3 / 4 + 4 / 5) / 2)
-    assert Scores.of(matrix, "corrected").miou == pytest.approx((3 / 4 + 4 / 5 + 1) / 3)
-    assert Scores.of(matrix, "mmseg").to_dict()["class_iou"][2] is None
-    assert Scores.of(np.zeros((2, 2), np.int64), "mmseg").miou == 0.0
+    assert Scores.from_matrix(matrix, "mmseg").miou == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert Scores.from_matrix(matrix, "corrected").miou == pytest.approx((3 / 4 + 4 / 5 + 1) / 3)
+    assert Scores.from_matrix(matrix, "mmseg").to_dict()["class_iou"][2] is None
+    assert Scores.from_matrix(np.zeros((2, 2), np.int64), "mmseg").miou == 0.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paddleisa.inference import lazy_logits as logit_map
 from paddleisa.inference.interpolation import HALF_PIXEL, Upsampling, matrix, nearest
-from paddleisa.inference.lazy_logits import LogitMap, Term, mask_of, upsampled
+from paddleisa.inference.lazy_logits import LazyLogits, SeparableTerm, mask_of, upsampled
 
 WAYS = [Upsampling(), Upsampling(align_mode=1), Upsampling(align_corners=True)]
 SIDE = st.integers(1, 40)
@@ -55,7 +55,7 @@ STEP = st.one_of(
 @given(steps=st.lists(STEP, max_size=4), band=st.integers(1, 45))
 def test_steps_on_the_map_equal_steps_on_the_logits(steps, band):
     x = values(3, 5, 6)
-    found, expected = LogitMap.of(x, (19, 23), WAYS[1]), interpolated(x, (19, 23), WAYS[1])
+    found, expected = LazyLogits.of(x, (19, 23), WAYS[1]), interpolated(x, (19, 23), WAYS[1])
     for kind, *arguments in steps:
         if kind == "resize":
             height, width, how = arguments
@@ -71,12 +71,12 @@ def test_steps_on_the_map_equal_steps_on_the_logits(steps, band):
 
 def test_a_part_placed_in_a_larger_map_is_resized_with_zeros_around_it():
     x = values(2, 4, 5)
-    rows = upsampled(4, 12, HALF_PIXEL).placed(6, 30, np.full(12, 0.5, np.float32))
-    columns = upsampled(5, 10, HALF_PIXEL).placed(3, 25, np.ones(10, np.float32))
+    rows = upsampled(4, 12, HALF_PIXEL).placed_in(6, 30, np.full(12, 0.5, np.float32))
+    columns = upsampled(5, 10, HALF_PIXEL).placed_in(3, 25, np.ones(10, np.float32))
     full = np.zeros((2, 30, 25), np.float32)
     full[:, 6:18, 3:13] = interpolated(x, (12, 10), HALF_PIXEL) / 2
     for size in ((30, 25), (45, 31), (11, 9), (2, 2)):
-        found = LogitMap((Term(x, rows, columns),)).resized(size)
+        found = LazyLogits((SeparableTerm(x, rows, columns),)).resized(size)
         np.testing.assert_allclose(logits(found), interpolated(full, size, HALF_PIXEL), rtol=0, atol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_mask_is_the_argmax_of_the_sum(softmax, height):
     maps = [values(5, height, 9, seed=seed) * 3 for seed in range(3)]
     powers = [np.exp(x.astype(np.float64)) for x in maps]
     terms = [p / p.sum(0) for p in powers] if softmax else maps
-    found = mask_of([LogitMap.of(x, (height, 9)) for x in maps], softmax)
+    found = mask_of([LazyLogits.of(x, (height, 9)) for x in maps], softmax)
     np.testing.assert_array_equal(found, sum(terms).argmax(0))
     assert found.dtype == np.uint8
 
@@ -96,7 +96,7 @@ def test_of_equal_classes_the_first_is_taken_and_the_scores_are_not_changed():
     x[2, 1, 1] = x[3, 1, 1] = 7
     before = x.copy()
     for softmax in (False, True):
-        mask = mask_of([LogitMap.of(x, (3, 3))] * 2, softmax)
+        mask = mask_of([LazyLogits.of(x, (3, 3))] * 2, softmax)
         assert mask[1, 1] == 2 and mask.sum() == 2
     np.testing.assert_array_equal(x, before)
 
@@ -104,20 +104,20 @@ def test_of_equal_classes_the_first_is_taken_and_the_scores_are_not_changed():
 def test_more_than_256_classes_need_more_than_a_byte():
     x = np.zeros((300, 2, 2), np.float32)
     x[299] = 1
-    mask = mask_of([LogitMap.of(x, (2, 2))])
+    mask = mask_of([LazyLogits.of(x, (2, 2))])
     assert mask.dtype == np.int32 and (mask == 299).all()
 
 
 def test_the_logits_of_a_large_map_appear_only_in_bands(monkeypatch):
     heights = []
-    real = LogitMap.band
-    monkeypatch.setattr(LogitMap, "band", lambda self, a, b: heights.append(b - a) or real(self, a, b))
-    mask_of([LogitMap.of(values(3, 20, 4), (1000, 32))])
+    real = LazyLogits.band
+    monkeypatch.setattr(LazyLogits, "band", lambda self, a, b: heights.append(b - a) or real(self, a, b))
+    mask_of([LazyLogits.of(values(3, 20, 4), (1000, 32))])
     assert max(heights) == logit_map.BAND and sum(heights) == 1000
 
 
 def test_logits_at_full_size_are_mirrored_without_a_matrix_of_the_image_s_width():
     x = values(3, 30, 40)
-    found = LogitMap.of(x, (30, 40)).mirrored((2, 3))
+    found = LazyLogits.of(x, (30, 40)).mirrored((2, 3))
     assert found.terms[0].rows.weights is None and found.terms[0].columns.weights is None
     np.testing.assert_array_equal(logits(found), x[:, ::-1, ::-1])

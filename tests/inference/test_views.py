@@ -4,13 +4,15 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from one_mask import predict_mask
 
-from paddleisa.inference.masks import TestSettings, predict_mask, predict_masks
+from paddleisa.inference.masks import predict_masks
+from paddleisa.inference.settings import InferenceSettings
 from paddleisa.inference.views import views
 
 MS = (0.75, 1.0, 1.25)
 WAYS = {
-    f"{protocol}/{name}": TestSettings(protocol=protocol, scales=scales, flip_horizontal=flip)
+    f"{protocol}/{name}": InferenceSettings(protocol=protocol, scales=scales, flip_horizontal=flip)
     for protocol in ("published", "corrected")
     for name, scales, flip in (("single", (1.0,), False), ("flip", (1.0,), True), ("ms_flip", MS, True))
 }
@@ -45,15 +47,15 @@ def alone(network, image, geometry, way):
     total, previous = 0, image
     for scale in way.scales:
         size = (int(height * scale + 0.5), int(width * scale + 0.5))
-        source = previous if way.protocol == "published" else image
+        source = previous if way.protocol == "paddleseg-2021" else image
         x = source if list(source.shape[2:]) == list(size) else F.interpolate(source, size, mode="bilinear")
         previous = x
         for mirror in (False, True) if way.flip_horizontal else (False,):
             logits = network(x.flip([3])).flip([3]) if mirror else network(x)
             if list(logits.shape[2:]) != [height, width]:
                 logits = F.interpolate(logits, (height, width), mode="bilinear")
-            total = total + (F.softmax(logits, axis=1) if way.protocol == "published" and augmented else logits)
-    if way.protocol == "published":
+            total = total + (F.softmax(logits, axis=1) if way.protocol == "paddleseg-2021" and augmented else logits)
+    if way.protocol == "paddleseg-2021":
         mask = total.argmax(axis=1, keepdim=True).astype("float32")
         for kind, (h, w) in reversed(geometry):
             mask = mask[:, :, :h, :w] if kind == "padding" else F.interpolate(mask, (h, w), mode="nearest")
@@ -105,7 +107,11 @@ def test_neither_masks_nor_passes_depend_on_the_order_of_the_ways(image, order):
 
 
 def test_ways_that_take_the_scales_in_opposite_orders_still_get_their_own_masks(image):
-    ways = [TestSettings(scales=MS), TestSettings(scales=MS[::-1]), TestSettings(scales=(1.0, 0.75, 1.0))]
+    ways = [
+        InferenceSettings(scales=MS),
+        InferenceSettings(scales=MS[::-1]),
+        InferenceSettings(scales=(1.0, 0.75, 1.0)),
+    ]
     for way, mask in zip(ways, predict_masks(CountingNetwork(), image, [], ways), strict=True):
         assert_same(mask, alone(CountingNetwork(), image, [], way))
 
@@ -117,7 +123,7 @@ def test_a_network_that_returns_its_input_keeps_the_image_unchanged(image):
 
 
 def test_sliding_windows_are_shared_too(image):
-    ways = [TestSettings(crop_size=(20, 20), stride=(15, 15), flip_horizontal=flip) for flip in (False, True)]
+    ways = [InferenceSettings(crop_size=(20, 20), stride=(15, 15), flip_horizontal=flip) for flip in (False, True)]
     network = CountingNetwork()
     masks = predict_masks(network, image, [], ways)
     windows = len(network.inputs) // 2  # of the image and of the mirrored one

@@ -71,7 +71,7 @@ def separate_matrices(
     config: str | Path = CONFIG,
     opts: Sequence[str] = (),
     ways: dict[str, dict] = WAYS,
-    protocols: Sequence[str] = ("published", "corrected"),
+    protocols: Sequence[str] = ("paddleseg-2021", "paddleseg-2023"),
 ) -> dict[str, np.ndarray]:
     """{"protocol/way": confusion matrix} by what ``val`` does, a whole evaluation for each."""
     import paddleisa
@@ -103,10 +103,10 @@ def miou(matrix: np.ndarray, absent: float) -> float:
 def published_scores(matrices: dict[str, np.ndarray], **off: float) -> dict[str, float]:
     """Scores for a row as PaddleSeg's have them, moved by ``off`` points."""
     found = {
-        "single": miou(matrices["published/single"], 0),
-        "flip": miou(matrices["published/flip"], 0),
-        "ms_flip_published": miou(matrices["published/ms_flip"], 0),
-        "ms_flip_corrected": miou(matrices["corrected/ms_flip"], 1),
+        "single": miou(matrices["paddleseg-2021/single"], 0),
+        "flip": miou(matrices["paddleseg-2021/flip"], 0),
+        "ms_flip_published": miou(matrices["paddleseg-2021/ms_flip"], 0),
+        "ms_flip_corrected": miou(matrices["paddleseg-2023/ms_flip"], 1),
     }
     return {key: round(value + off.get(key, 0.0), 6) for key, value in found.items()}
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from paddleisa.config import Config
-from paddleisa.inference.masks import TestSettings
+from paddleisa.inference.settings import InferenceSettings
 from paddleisa.reproduce.accumulator import Tally
 from paddleisa.reproduce.preflight import Job
 from paddleisa.reproduce.report import Report, text_table, write_report
@@ -49,8 +49,8 @@ class FakeData:
 
 
 WAYS = [
-    Way("single", TestSettings(protocol="published"), 53.9),
-    Way("ms_flip", TestSettings(protocol="corrected", scales=(0.75, 1.0)), None),
+    Way("single", InferenceSettings(protocol="published"), 53.9),
+    Way("ms_flip", InferenceSettings(protocol="corrected", scales=(0.75, 1.0)), None),
 ]
 
 
@@ -169,8 +169,8 @@ def test_markdown_and_html_have_the_same_table_as_the_terminal(files, page, outc
     difference = f"{float(measured[0]) - 53.9:+.2f}"
     expected = [
         ["way", "protocol", "measured", "published", "difference", ""],
-        ["single scale", "published", measured[0], "53.90", difference, "differs"],
-        ["ms + flip", "corrected", measured[1], "", "", ""],
+        ["single scale", "paddleseg-2021", measured[0], "53.90", difference, "differs"],
+        ["ms + flip", "paddleseg-2023", measured[1], "", "", ""],
     ]
     assert page.tables[0] == expected
     rows = table_rows(files[".md"])
@@ -200,7 +200,7 @@ def test_html_escapes_names_paths_and_the_command(files, page):
 
 
 def test_html_bars_give_every_class_in_both_ways_and_mark_the_absent_one(page, files, matrices):
-    for way, title in enumerate(("single scale, published", "ms + flip, corrected")):
+    for way, title in enumerate(("single scale, paddleseg-2021", "ms + flip, paddleseg-2023")):
         for k in range(3):
             assert f"{NAMES[k]}, {title}: {100 * iou(matrices[way], k):.1f}" in page.titles
     assert not any(title.startswith("never, ") for title in page.titles)
@@ -237,7 +237,7 @@ def test_a_part_of_the_data_is_called_a_quick_look_everywhere(outcome, tmp_path)
 
 
 def test_a_class_that_mmsegmentation_leaves_out_is_null_in_json_and_absent_in_words(outcome, tmp_path):
-    ways = [Way("single", TestSettings(protocol="mmseg"), None)] * 2
+    ways = [Way("single", InferenceSettings(protocol="mmseg"), None)] * 2
     job = Job(**{**vars(outcome.job), "ways": ways})
     json_file, markdown, _ = write_report(
         Report([Outcome(job, outcome.tally, "cpu", "paddle fp32")], ""), tmp_path, "r"

@@ -95,9 +95,11 @@ def test_each_image_is_read_once_and_ten_forward_passes_run(lab, calls, monkeypa
     from paddleisa.predictor import Predictor
 
     read, passes = [], []
-    getitem, network = Scenes.__getitem__, Predictor.network
+    getitem, with_network = Scenes.__getitem__, Predictor.with_network
     monkeypatch.setattr(Scenes, "__getitem__", lambda self, i: read.append(i) or getitem(self, i))
-    monkeypatch.setattr(Predictor, "network", lambda self, x: passes.extend(x) or network(self, x))
+    monkeypatch.setattr(
+        Predictor, "with_network", lambda self, run: with_network(self, lambda x: passes.extend(x) or run(x))
+    )
     reproduce(*lab())
     assert read == list(range(IMAGES))
     assert len(passes) == 10 * IMAGES
@@ -122,15 +124,15 @@ def test_exit_code_is_0_only_when_every_score_is_within_5_hundredths(lab, capsys
 def test_a_row_with_one_ms_flip_is_held_against_the_protocol_of_val(lab, separate, tmp_path):
     words = lab()
     data = json.loads((tmp_path / "lab.yml").read_text())
-    scores = {name: lab_row.miou(separate[f"corrected/{name}"], 1) for name in lab_row.WAYS}
+    scores = {name: lab_row.miou(separate[f"paddleseg-2023/{name}"], 1) for name in lab_row.WAYS}
     data["models"]["small"]["scores"] = scores
     (tmp_path / "lab.yml").write_text(json.dumps(data))
     assert reproduce(*words) == 0
     found = by_way(results()["models"][0])
     assert [key for key, score in found.items() if score["published"] is not None] == [
-        "corrected/single",
-        "corrected/flip",
-        "corrected/ms_flip",
+        "paddleseg-2023/single",
+        "paddleseg-2023/flip",
+        "paddleseg-2023/ms_flip",
     ]
 
 

@@ -148,26 +148,23 @@ def test_the_four_rows_are_held_against_the_published_table():
         found = {way.key: way.published for way in ways_of(entry)}
         single, flip, published, corrected = table[entry.name]
         assert found == {
-            "published/single": single,
-            "published/flip": flip,
-            "published/ms_flip": published,
-            "corrected/single": None,
-            "corrected/flip": None,
-            "corrected/ms_flip": corrected,
+            "paddleseg-2021/single": single,
+            "paddleseg-2021/flip": flip,
+            "paddleseg-2021/ms_flip": published,
+            "paddleseg-2023/single": None,
+            "paddleseg-2023/flip": None,
+            "paddleseg-2023/ms_flip": corrected,
         }
 
 
 def test_rows_of_mmsegmentation_are_measured_as_their_configs_say():
-    from types import SimpleNamespace
-
     import paddleisa
-    from paddleisa.cli.common import test_settings
+    from paddleisa.inference.settings import inference_settings
 
     for entry in choose(["mmsegmentation"], load_catalogue()):
         config = paddleisa.load_config(entry.config)
         for way, augmented in zip(ways_of(entry), (False, True), strict=True):
-            no = dict.fromkeys(("scales", "flip_horizontal", "flip_vertical", "crop_size", "stride", "protocol"))
-            assert way.settings == test_settings(SimpleNamespace(aug_eval=augmented, is_slide=False, **no), config)
+            assert way.settings == inference_settings(config.get("test_config"), {"aug_eval": augmented})
         assert [way.published for way in ways_of(entry)] == [entry.row.scores.single, entry.row.scores.ms_flip]
 
 

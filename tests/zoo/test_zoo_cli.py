@@ -104,7 +104,7 @@ def test_list_of_an_unknown_family_gives_the_nearest():
 def test_info_says_what_is_not_known(capsys):
     assert call("info", "isanet_resnet101_os8_voc12aug_512x512_40k") == 0
     said = capsys.readouterr().out
-    assert "ms_flip_corrected: 80.11" in said and "first_download: not known" in said and "total_batch: 16" in said
+    assert "    paddleseg-2023: 80.11" in said and "first_download: not known" in said and "total_batch: 16" in said
 
 
 def test_download_then_verify_then_damage(capsys, small, tmp_path, own_home):

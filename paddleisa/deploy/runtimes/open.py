@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from paddle import nn
 
     from paddleisa.deploy.export.calibration import Calibration
-    from paddleisa.inference.lazy_logits import Scores
+    from paddleisa.inference.lazy_logits import LowResLogits
 
-    Network = Callable[[paddle.Tensor], Scores]
+    Network = Callable[[paddle.Tensor], LowResLogits]
 
 PRECISIONS_OF = {
     "paddle": ("fp32", "bf16"),
@@ -66,7 +66,7 @@ class Engine:
         name: what computes it; never ``auto``.
         precision: of its arithmetic. Logits are float32 whatever it is.
         reason: why this engine, one line for people.
-        network: (N, 3, H, W) float32 paddle tensor -> `Scores`.
+        network: (N, 3, H, W) float32 paddle tensor -> `LowResLogits`.
         batch_pixels: pixels of inputs that are best computed together; 0: one input at a time.
     """
 
@@ -172,12 +172,12 @@ def _network(engine: str, precision: str, model: nn.Layer, calibration: Calibrat
     from paddleisa.deploy.export.formats import open_file
     from paddleisa.deploy.export.network import upsampling_of
     from paddleisa.inference.interpolation import HALF_PIXEL
-    from paddleisa.inference.lazy_logits import Scores
+    from paddleisa.inference.lazy_logits import LowResLogits
 
     format = _FORMAT[engine]
     files, facts = _quantised(model, calibration) if precision == "int8" else _converted(model, format)
     run, how = open_file(format, files, **facts, precision=precision), upsampling_of(model) or HALF_PIXEL
-    return lambda x: Scores(run(x.numpy()), how)
+    return lambda x: LowResLogits(run(x.numpy()), how)
 
 
 def _dygraph(model: nn.Layer, precision: str) -> Network:
@@ -185,14 +185,14 @@ def _dygraph(model: nn.Layer, precision: str) -> Network:
 
     from paddleisa.deploy.export.network import upsampling_of
     from paddleisa.inference.interpolation import HALF_PIXEL
-    from paddleisa.inference.lazy_logits import Scores
+    from paddleisa.inference.lazy_logits import LowResLogits
 
     how = upsampling_of(model)
     forward = model if how is None else model.scores
 
     def network(x):
         with paddle.amp.auto_cast(precision == "bf16", level="O1", dtype="bfloat16"):
-            return Scores(forward(x)[0].astype("float32").numpy(), how or HALF_PIXEL)
+            return LowResLogits(forward(x)[0].astype("float32").numpy(), how or HALF_PIXEL)
 
     return network
 

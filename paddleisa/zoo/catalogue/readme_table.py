@@ -10,21 +10,14 @@ from paddleisa.errors import DataError, one_of
 from paddleisa.utils.files import atomic_write
 from paddleisa.zoo.catalogue.catalogue import Entry
 
-_SCORES = {
-    "single": "mIoU",
-    "flip": "flip",
-    "ms_flip": "ms+flip",
-    "ms_flip_published": "ms+flip, published",
-    "ms_flip_corrected": "ms+flip, corrected",
-}
 _BLOCK = re.compile(r"(<!-- zoo table: ([\w.+-]+) -->\n)(.*?)(<!-- end of zoo table -->)", re.DOTALL)
 
 
 def markdown_table(entries: Iterable[Entry]) -> str:
     """One table of the entries: a score column for each that any entry has, links to weights, log and curves."""
     entries = list(entries)
-    scores = [key for key in _SCORES if any(getattr(entry.row.scores, key) is not None for entry in entries)]
-    header = ["model", "backbone", "data", "batch", *(_SCORES[key] for key in scores), "files"]
+    scores = list(dict.fromkeys(column for entry in entries for column in _scores(entry)))
+    header = ["model", "backbone", "data", "batch", *scores, "files"]
     lines = [header, ["---"] * 3 + ["--:"] * (1 + len(scores)) + ["---"]]
     lines += [_cells(entry, scores) for entry in entries]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
@@ -68,9 +61,19 @@ def update_tables(path: str | Path, entries: Iterable[Entry], *, check: bool = F
     return new != text
 
 
+def _scores(entry: Entry) -> dict[str, float]:
+    """{column: mIoU}; a column of its own for each protocol."""
+    scores = entry.row.scores
+    found = {"mIoU": scores.single, "flip": scores.flip}
+    found |= {f"ms+flip, {name}": value for name, value in scores.ms_flip_by_protocol.items()} or {
+        "ms+flip": scores.ms_flip
+    }
+    return {column: value for column, value in found.items() if value is not None}
+
+
 def _cells(entry: Entry, scores: list[str]) -> list[str]:
     row = entry.row
-    values = (getattr(row.scores, key) for key in scores)
+    values = (_scores(entry).get(column) for column in scores)
     links = (("weights", row.weights.url), ("log", row.log), ("VisualDL", row.visualdl))
     return [
         f"`{entry.name}`",

@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from paddleisa.errors import one_of
+from paddleisa.inference.protocols import protocol_names, protocol_of
+
 
 def _http(url: str) -> str:
     if not url.startswith(("https://", "http://")) or any(c.isspace() for c in url) or not url.split("://", 1)[1]:
@@ -75,15 +78,35 @@ class State(_Part):
 
 
 class Scores(_Part):
-    """mIoU in per cent as published. ``ms_flip`` is multi-scale and flip under the family's own protocol; PaddleSeg's
-    rows have two instead, of the code of 2021 and of 2023.
+    """mIoU in per cent as published. ``ms_flip`` is multi-scale and flip: one number, or one for each protocol of
+    :mod:`paddleisa.inference.protocols`, the first of which measured ``single`` and ``flip`` too. The keys
+    ``ms_flip_PROTOCOL`` mean the same.
     """
 
     single: Score
     flip: Score | None = None
-    ms_flip: Score | None = None
-    ms_flip_published: Score | None = None
-    ms_flip_corrected: Score | None = None
+    ms_flip: Score | dict[str, Score] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_protocol(cls, given: dict[str, object]) -> dict[str, object]:
+        prefix = "ms_flip_"
+        split = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
+        rest = {key: value for key, value in given.items() if not key.startswith(prefix)}
+        if split and "ms_flip" in rest:
+            raise ValueError("give ms_flip, or ms_flip_PROTOCOL, not both")
+        found = split or rest.get("ms_flip")
+        if isinstance(found, dict):
+            unknown = next((name for name in found if name not in protocol_names()), None)
+            if unknown is not None:
+                raise ValueError(f"there is no protocol {unknown!r}; {one_of(unknown, protocol_names())}")
+            rest["ms_flip"] = {protocol_of(name).name: score for name, score in found.items()}
+        return rest
+
+    @property
+    def ms_flip_by_protocol(self) -> dict[str, float]:
+        """{protocol: ms_flip}; empty where there is one number or none."""
+        return self.ms_flip if isinstance(self.ms_flip, dict) else {}
 
 
 class Preprocessing(_Part):
@@ -103,6 +126,7 @@ class Evaluation(_Part):
     align_corners: bool = False
     image_size: Size | None = None
     ms_ratios: tuple[float, ...] | None = None
+    protocol: str = "mmseg"
 
     @model_validator(mode="after")
     def _slide_is_complete(self) -> Evaluation:
