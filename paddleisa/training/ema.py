@@ -17,13 +17,19 @@ class EMA:
     """``average = decay * average + (1 - decay) * weights`` after every step, parameters and running statistics.
 
     Args:
-        model: whose state is averaged, starting from what it is now.
+        model: whose state is averaged.
         decay: share of the old average, below 1.
+        average: to go on from, as :meth:`state` gives it; None starts from what the model is now.
     """
 
-    def __init__(self, model: nn.Layer, decay: float):
+    DECAY = 0.9998
+
+    def __init__(self, model: nn.Layer, decay: float, average: Mapping[str, np.ndarray] | None = None):
         self.decay, self._model = decay, model
-        self._average = {name: tensor.astype("float32").clone() for name, tensor in model.state_dict().items()}
+        if average is None:
+            self._average = {name: tensor.astype("float32").clone() for name, tensor in model.state_dict().items()}
+        else:
+            self._average = {name: paddle.to_tensor(array) for name, array in average.items()}
 
     @paddle.no_grad()
     def update(self) -> None:
@@ -45,7 +51,3 @@ class EMA:
     def state(self) -> dict[str, np.ndarray]:
         """The averages as arrays."""
         return {name: tensor.numpy() for name, tensor in self._average.items()}
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from ``state``."""
-        self._average = {name: paddle.to_tensor(array) for name, array in state.items()}

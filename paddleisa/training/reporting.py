@@ -16,6 +16,8 @@ from paddleisa.visual.overlay import overlay
 if TYPE_CHECKING:
     from paddleisa.datasets.base import SegmentationData
     from paddleisa.predictor import Predictor
+    from paddleisa.training.iteration_plan import Plan
+    from paddleisa.training.precision import Precision
 
 OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
 
@@ -47,6 +49,29 @@ def batch_report(config: Config, total_batch: int) -> list[str]:
                 "the learning rate is not scaled"
             )
     return lines
+
+
+def announcement(config: Config, plan: Plan, precision: Precision) -> list[str]:
+    """Lines that a training begins with: batch, arithmetic, normalisation, length."""
+    lines = batch_report(config, plan.total_batch)
+    if precision.note:
+        lines.append(precision.note)
+    if plan.world_size > 1 and paddle.get_device() == "cpu":
+        lines.append("Paddle has no SyncBatchNorm on CPUs: each process normalises its own images")
+    epochs = f"{plan.steps_per_epoch} iterations an epoch, {plan.epoch(plan.iters)} epochs"
+    return [*lines, f"{plan.dataset_size} images, {epochs}"]
+
+
+def hparams(config: Config, plan: Plan, precision: Precision) -> dict[str, object]:
+    """The settings of a run that VisualDL compares runs by."""
+    return {
+        "config": config.name,
+        "learning_rate": config["lr_scheduler"].get("learning_rate"),
+        "total_batch": plan.total_batch,
+        "iters": plan.iters,
+        "seed": plan.seed,
+        "precision": precision.kind,
+    }
 
 
 def peak_memory_mb() -> float:

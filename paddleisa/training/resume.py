@@ -1,4 +1,4 @@
-"""A training's state: taken for a checkpoint, given back on resume."""
+"""Continuing a training: which checkpoint, whether it is of the same run, and what becomes of what differs."""
 
 from __future__ import annotations
 
@@ -6,77 +6,35 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import paddle
 
 import paddleisa
 from paddleisa.config import Config
-from paddleisa.errors import CheckpointError, TrainingError, UsageError
+from paddleisa.errors import CheckpointError, UsageError
 from paddleisa.training.checkpoint import Checkpoint, newest_readable, read_checkpoint
-from paddleisa.training.optimizer_state import optimizer_arrays, restore_optimizer
 from paddleisa.utils.environment import world_size
-from paddleisa.weights import load_weights
+from paddleisa.weights import UnfitWeightsError
 
 if TYPE_CHECKING:
+    from paddleisa.training.iteration_plan import Plan
     from paddleisa.training.options import TrainOptions
-    from paddleisa.training.trainer import Trainer
+    from paddleisa.training.train_state import TrainState
+
+# A best score under other values of these is a score of something else.
+_MEASURED_BY = ("val_dataset", "test_config")
 
 
-def take(trainer: Trainer) -> Checkpoint:
-    """Everything that the next iterations depend on, and what describes the run.
-
-    No state of random generators is among it: they are functions of seed and iteration (training/iteration_plan.py).
-    """
-    arrays = {
-        "model.pdparams": {name: tensor.numpy() for name, tensor in trainer.model.state_dict().items()},
-        "model.pdopt": optimizer_arrays(trainer.optimizer, trainer.model),
-    }
-    if trainer.ema:
-        arrays["ema.pdparams"] = trainer.ema.state()
-    _require_finite(arrays, trainer.iteration)
-    facts = {
-        "iteration": trainer.iteration,
-        "epoch": trainer.plan.epoch(max(trainer.iteration, 1)),
-        "seed": trainer.plan.seed,
-        "schedule": trainer.schedule.state_dict(),
-        "scaler": trainer.precision.state(),
-        "best_miou": trainer.best_miou,
-        "best_iteration": trainer.best_iteration,
-        "evaluations_since_best": trainer.evaluations_since_best,
+def run_facts(config: Config, plan: Plan) -> dict[str, object]:
+    """What describes a run in its checkpoints, beside its state."""
+    return {
+        "seed": plan.seed,
         "world_size": world_size(),
-        "dataset_size": trainer.plan.dataset_size,
-        "config_name": trainer.config.name,
-        "config": trainer.config.to_dict(),
-        "config_digest": trainer.config.digest(),
+        "dataset_size": plan.dataset_size,
+        "config_name": config.name,
+        "config": config.to_dict(),
+        "config_digest": config.digest(),
         "versions": {"paddleisa": paddleisa.__version__, "paddle": paddle.__version__, "numpy": version("numpy")},
     }
-    return Checkpoint(facts, arrays)
-
-
-def _require_finite(arrays: dict[str, dict[str, np.ndarray]], iteration: int) -> None:
-    """A finite loss does not say it: ReLU turns the NaN of poisoned batch-norm statistics into zeros."""
-    for state in arrays.values():
-        for name, array in state.items():
-            if not np.isfinite(array).all():
-                raise TrainingError(
-                    f"the values of {name} are not finite",
-                    where=f"iteration {iteration}",
-                    fix="Lower learning_rate, or look for damaged images; the last checkpoint is good",
-                )
-
-
-def restore(trainer: Trainer, checkpoint: Checkpoint, where: object) -> None:
-    """Continue from what ``take`` took."""
-    facts = checkpoint.facts
-    load_weights(trainer.model, checkpoint.arrays["model.pdparams"])
-    arrays = checkpoint.arrays.get("model.pdopt", {})
-    restore_optimizer(trainer.optimizer, trainer.model, arrays, facts["schedule"], where)
-    if trainer.ema and "ema.pdparams" in checkpoint.arrays:
-        trainer.ema.restore(checkpoint.arrays["ema.pdparams"])
-    trainer.precision.restore(facts["scaler"])
-    trainer.iteration = facts["iteration"]
-    trainer.best_miou, trainer.best_iteration = facts["best_miou"], facts["best_iteration"]
-    trainer.evaluations_since_best = facts["evaluations_since_best"]
 
 
 def find(options: TrainOptions) -> tuple[Path, Checkpoint] | None:
@@ -99,21 +57,51 @@ def find(options: TrainOptions) -> tuple[Path, Checkpoint] | None:
     return Path(options.resume), read_checkpoint(options.resume)
 
 
-def require_same(checkpoint: Checkpoint, trainer: Trainer, where: object, force: bool) -> list[str]:
-    """Lines that say what differs between the checkpoint's run and this one.
+def resume(
+    state: TrainState, checkpoint: Checkpoint, where: Path, config: Config, plan: Plan, force: bool
+) -> list[str]:
+    """Put ``checkpoint`` into ``state``.
+
+    What another setup means, under ``force``: iterations, rate and schedule are the new plan's from the first step;
+    batch, seed, repeats and data are the new plan's from the next iteration, which keeps its number; an average of
+    the weights begins at the resumed ones; an optimizer's state is kept where it fits; 16-bit weights come from the
+    float32 masters; the best score is forgotten when it was measured by other data or settings.
+
+    Returns:
+        Lines that say what is resumed, what differs from the checkpoint's run and what became of it.
 
     Raises:
-        CheckpointError: something differs and ``force`` is not set.
+        CheckpointError: something differs and ``force`` is not set, or the checkpoint is of another network.
     """
-    before = Config.from_dict(checkpoint.facts["config"], source=str(where))
-    lines = [] if before.digest() == trainer.config.digest() else before.differences(trainer.config)
-    for name, now in (("world_size", world_size()), ("dataset_size", trainer.plan.dataset_size)):
-        if checkpoint.facts[name] != now:
-            lines.append(f"{name}: {checkpoint.facts[name]} -> {now}")
+    lines = differences(checkpoint, config, plan, where)
     if lines and not force:
         raise CheckpointError(
             "the run to resume had another setup: " + "; ".join(lines),
             where=where,
             fix="Undo the change, or go on all the same with --force",
         )
+    try:
+        missing = state.restore(checkpoint)
+    except UnfitWeightsError as error:
+        raise CheckpointError(
+            f"the checkpoint is of another network: {error.problem}",
+            where=where,
+            fix="Start a new training from its weights: model.pretrained, with --reinit_classifier for other classes",
+        ) from error
+    lines = [f"resumed from {where}", *(f"changed: {line}" for line in lines), *missing]
+    before = checkpoint.facts.get("config", {})
+    if state.best_miou is not None and any(before.get(key) != config.get(key) for key in _MEASURED_BY):
+        lines.append(f"the best mIoU so far, {state.best_miou:.4f}, was measured in another way: it is forgotten")
+        state.forget_best()
+    return lines
+
+
+def differences(checkpoint: Checkpoint, config: Config, plan: Plan, where: object) -> list[str]:
+    """A line for everything in which the checkpoint's run differs from this one."""
+    facts = checkpoint.facts
+    before = Config.from_dict(facts["config"], source=str(where))
+    lines = [] if before.digest() == config.digest() else before.differences(config)
+    for name, now in (("world_size", world_size()), ("dataset_size", plan.dataset_size)):
+        if facts[name] != now:
+            lines.append(f"{name}: {facts[name]} -> {now}")
     return lines

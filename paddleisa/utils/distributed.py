@@ -66,11 +66,6 @@ def summed(array: np.ndarray) -> np.ndarray:
     return tensor.numpy()
 
 
-def any_of(flag: bool) -> bool:
-    """Whether ``flag`` is true in some process; every process gets the same answer."""
-    return bool(summed(np.array([flag], np.int64))[0]) if environment.world_size() > 1 else flag
-
-
 def same_buffers(model: nn.Layer) -> None:
     """Give every process the running statistics of rank 0: those that are saved are those that are evaluated."""
     if environment.world_size() > 1:

@@ -22,9 +22,9 @@ TINY = Path(__file__).parent / "tiny" / "tiny.yml"
 EMA = "ema={decay: 0.9}"
 
 
-def run(folder, *opts, **options):
+def run(folder, *opts, hook=None, **options):
     defaults = {"save_interval": 4, "progress": False, "keep_checkpoint_max": 0}
-    return train(load_config(TINY, opts=opts), TrainOptions(save_dir=folder, **{**defaults, **options}))
+    return train(load_config(TINY, opts=opts), TrainOptions(save_dir=folder, **{**defaults, **options}), hook)
 
 
 def everything(folder):
@@ -42,18 +42,14 @@ def assert_same(one, other):
         np.testing.assert_array_equal(arrays[name], expected[name], err_msg=name)
 
 
-class StopAfter:
-    """Sends this process a signal in the middle of one iteration."""
+def stop_at(iteration, number=signal.SIGTERM):
+    """A hook that sends this process a signal in the middle of one iteration."""
 
-    def __init__(self, monkeypatch, iteration, number=signal.SIGTERM):
-        original = Trainer._step
+    def hook(state, _):
+        if state.iteration == iteration:
+            os.kill(os.getpid(), number)
 
-        def step(trainer, batch, stop):
-            if trainer.iteration == iteration:
-                os.kill(os.getpid(), number)
-            return original(trainer, batch, stop)
-
-        monkeypatch.setattr(Trainer, "_step", step)
+    return hook
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +60,8 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_ends_in_the_bits_of_the_uninterrupted_one(tmp_path, uninterrupted, workers, monkeypatch):
-    with monkeypatch.context() as patch:
-        StopAfter(patch, 7)
-        result = run(tmp_path, EMA, do_eval=True, num_workers=workers)
+def test_a_resumed_run_ends_in_the_bits_of_the_uninterrupted_one(tmp_path, uninterrupted, workers):
+    result = run(tmp_path, EMA, do_eval=True, num_workers=workers, hook=stop_at(7))
     assert (result.iteration, result.signal) == (7, signal.SIGTERM)
     paddle.seed(999)  # what another process would have there
     np.random.seed(999)
@@ -138,32 +132,24 @@ def test_auto_without_a_checkpoint_starts_at_the_beginning(tmp_path, uninterrupt
     assert_same(tmp_path / "iter_12", uninterrupted / "iter_12")
 
 
-def test_a_non_finite_loss_stops_and_names_iteration_and_files(tmp_path, monkeypatch):
-    original = Trainer._step
+def test_a_non_finite_loss_stops_and_names_iteration_and_files(tmp_path):
+    def poison(state, _):
+        if state.iteration == 6:
+            state.model.head.cls[1].bias.set_value(np.full(8, np.inf, np.float32))
 
-    def poisoned(trainer, batch, stop):
-        if trainer.iteration == 6:
-            trainer.model.head.cls[1].bias.set_value(np.full(8, np.inf, np.float32))
-        return original(trainer, batch, stop)
-
-    monkeypatch.setattr(Trainer, "_step", poisoned)
     with pytest.raises(TrainingError, match=r"iteration 6: the loss is nan(.|\n)*scenes/train/0000\d\.png"):
-        run(tmp_path)
+        run(tmp_path, hook=poison)
     assert [p.name for p in checkpoints(tmp_path)] == ["iter_4"]
     assert all(np.isfinite(a).all() for a in everything(tmp_path / "iter_4")[0].values())
 
 
-def test_a_checkpoint_is_never_written_with_weights_that_are_no_numbers(tmp_path, monkeypatch):
-    original = Trainer._step
-
-    def poisoned(trainer, batch, stop):
-        if trainer.iteration == 6:  # an infinite pixel: batch norm's statistics become NaN, ReLU makes 0 of it
+def test_a_checkpoint_is_never_written_with_weights_that_are_no_numbers(tmp_path):
+    def poison(state, batch):
+        if state.iteration == 6:  # an infinite pixel: batch norm's statistics become NaN, ReLU makes 0 of it
             batch.images[0, 0, 0, 0] = np.inf
-        return original(trainer, batch, stop)
 
-    monkeypatch.setattr(Trainer, "_step", poisoned)
     with pytest.raises(TrainingError, match=r"iteration 8: the values of .* are not finite"):
-        run(tmp_path)
+        run(tmp_path, hook=poison)
     assert [p.name for p in checkpoints(tmp_path)] == ["iter_4"]
 
 
@@ -219,6 +205,6 @@ def test_weights_to_start_from_are_loaded_and_the_backbones_are_then_not_asked_f
     opts = [f"model.pretrained={weights}", "model.backbone.pretrained=nowhere.pdparams"]
     trainer = Trainer(check(load_config(TINY, opts=opts), "train"), TrainOptions(save_dir=tmp_path))
     np.testing.assert_array_equal(
-        trainer.model.state_dict()["head.cls.1.weight"].numpy(), read_weights(weights)["head.cls.1.weight"]
+        trainer.state.model.state_dict()["head.cls.1.weight"].numpy(), read_weights(weights)["head.cls.1.weight"]
     )
-    assert "model.pretrained" in trainer._news[0]
+    assert "model.pretrained" in trainer.origin[0]
