@@ -1,0 +1,1 @@
+"""Is my data right: counts, pairs, label values, duplicates, damage."""
