@@ -9,14 +9,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from paddleisa.config import Config
-from paddleisa.utils.concurrency import prefetched
-from paddleisa.errors import ConfigError, DataError
-from paddleisa.data.check.stats_cache import FactsCache
 from paddleisa.data.check.duplicates import find_duplicates, find_exchanged
-from paddleisa.data.check.sample_stats import Facts, examine, examine_arrays
 from paddleisa.data.check.findings import KINDS, Finding, ordered
 from paddleisa.data.check.inventory import Split, Which, take_inventory
 from paddleisa.data.check.rules import FactsByRow, class_counts, judge, judge_set
+from paddleisa.data.check.sample_stats import Facts, examine, examine_arrays
+from paddleisa.data.check.stats_cache import FactsCache
+from paddleisa.errors import ConfigError, DataError
+from paddleisa.utils.concurrency import prefetched
 
 QUICK_SAMPLES = 6  # samples decoded by the quick form: 0.4 s of Cityscapes frames
 DRAWN_SAMPLES = 200  # of a generated set, which is right by construction

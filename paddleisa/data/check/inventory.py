@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 
 from paddleisa.config import Config
+from paddleisa.data.check.findings import Finding, Level
+from paddleisa.data.check.missing_files import missing
 from paddleisa.datasets import Cityscapes, Dataset, PascalVOC
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.listing import Row
 from paddleisa.errors import DataError
-from paddleisa.data.check.findings import Finding, Level
-from paddleisa.data.check.missing_files import missing
 from paddleisa.registry import DATASETS
 
 Which = Literal["train", "val"]
@@ -82,9 +82,7 @@ def take_inventory(config: Config, which: Which) -> Split:
         config: checked (``paddleisa.config.check``).
     """
     from paddleisa.config import check
-    from paddleisa.data.check import inventory_cityscapes
-    from paddleisa.data.check import inventory_list
-    from paddleisa.data.check import inventory_voc
+    from paddleisa.data.check import inventory_cityscapes, inventory_list, inventory_voc
 
     values = check(data_only(config), defaults=True)[f"{which}_dataset"]
     cls = DATASETS.get(values["type"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paddleisa.datasets.cityscapes import IMAGE, LABEL, RAW_LABEL, Cityscapes, files_by_name
 from paddleisa.data.check.inventory import Split, Which, new_split
 from paddleisa.data.prepare.manifest import read_marker
+from paddleisa.datasets.cityscapes import IMAGE, LABEL, RAW_LABEL, Cityscapes, files_by_name
 
 PUBLISHED = {"train": 2975, "val": 500, "test": 1525}
 

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from paddleisa.datasets.base import class_names_of, palette_of
-from paddleisa.datasets.listing import list_lines, wrong_columns
 from paddleisa.data.check.inventory import Split, Which
 from paddleisa.data.prepare.manifest import read_marker
+from paddleisa.datasets.base import class_names_of, palette_of
+from paddleisa.datasets.listing import list_lines, wrong_columns
 
 _ENDINGS = re.compile(
     r"(_leftImg8bit|_gtFine|_gtCoarse|_labelTrainIds|_labelIds|[_-]?(masks?|labels?|seg|gt|annot|image|img)|_L)$",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from paddleisa.datasets.voc import PARTS, PascalVOC, read_names
-from paddleisa.errors import DataError
 from paddleisa.data.check.inventory import Split, Which, new_split
 from paddleisa.data.prepare.manifest import read_marker
+from paddleisa.datasets.voc import PARTS, PascalVOC, read_names
+from paddleisa.errors import DataError
 
 PUBLISHED = {"train": 1464, "val": 1449, "trainval": 2913, "trainaug": 10582}
 _AGAIN = "Unpack VOCtrainval_11-May-2012.tar into dataset_root again"

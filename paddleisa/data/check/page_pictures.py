@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleisa.datasets.images import read_image, read_label
-from paddleisa.errors import DataError
 from paddleisa.data.check.browse import IGNORED, shrunk
 from paddleisa.data.check.check import Checked
+from paddleisa.datasets.images import read_image, read_label
+from paddleisa.errors import DataError
 from paddleisa.visual.overlay import colorize, overlay
 
 _EDGE = 300  # pixels of a picture's longer side

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from paddleisa.data.check.sample_stats import Facts, ImageFacts, LabelFacts, Trouble
 from paddleisa.data.check.inventory import Split
 from paddleisa.data.check.label_patterns import Ids, Pattern, name_colours, name_mask, name_values
+from paddleisa.data.check.sample_stats import Facts, ImageFacts, LabelFacts, Trouble
 
 FactsByRow = dict[int, Facts]
 _MOST, _FEW = 0.8, 5  # something is "unlike the others" when 80 % of at least 5 agree on another value

@@ -13,12 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from paddleisa.data.check import fingerprint
+from paddleisa.data.check.probe import Probe, probe
+from paddleisa.data.prepare.cityscapes_ids import TO_TRAIN_ID
 from paddleisa.datasets import png
 from paddleisa.datasets.images import damage, decode_image, decode_label
 from paddleisa.errors import DataError
-from paddleisa.data.check import fingerprint
-from paddleisa.data.prepare.cityscapes_ids import TO_TRAIN_ID
-from paddleisa.data.check.probe import Probe, probe
 
 TRAIN_IDS, LABEL_IDS = "_labelTrainIds.png", "_labelIds.png"
 _AGAIN = "Copy, unpack or download the file again"

@@ -12,9 +12,9 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from paddleisa.data.check.sample_stats import LABEL_IDS, TRAIN_IDS, Facts, ImageFacts, LabelFacts, Trouble
 from paddleisa.utils.environment import home
 from paddleisa.utils.files import write_error
-from paddleisa.data.check.sample_stats import LABEL_IDS, TRAIN_IDS, Facts, ImageFacts, LabelFacts, Trouble
 
 VERSION = 1  # of what is computed; other versions' lines are computed anew
 Row = tuple[str, str | None]

@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from paddleisa.datasets.images import read_label
-from paddleisa.errors import DataError, UsageError
 from paddleisa.data.prepare.cityscapes_ids import NUM_IDS, TO_TRAIN_ID
-from paddleisa.data.prepare.write_label import Made, make_label
 from paddleisa.data.prepare.parallel import on_files
 from paddleisa.data.prepare.unpack import unfinished, unpack
+from paddleisa.data.prepare.write_label import Made, make_label
+from paddleisa.datasets.images import read_label
+from paddleisa.errors import DataError, UsageError
 
 Source = Literal["auto", "labelIds", "polygons"]
 ARCHIVES = {"leftImg8bit_trainvaltest.zip": "leftImg8bit", "gtFine_trainvaltest.zip": "gtFine"}

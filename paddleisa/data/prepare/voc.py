@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from paddleisa.data.check.probe import probe
+from paddleisa.data.prepare.parallel import on_files
+from paddleisa.data.prepare.sbd import find_sbd, read_mat, require_scipy, sbd_names
+from paddleisa.data.prepare.unpack import unfinished, unpack
+from paddleisa.data.prepare.write_label import Made, make_label
 from paddleisa.datasets.voc import read_names
 from paddleisa.errors import DataError
 from paddleisa.utils.files import atomic_write
-from paddleisa.data.prepare.write_label import Made, make_label
-from paddleisa.data.prepare.parallel import on_files
-from paddleisa.data.check.probe import probe
-from paddleisa.data.prepare.sbd import find_sbd, read_mat, require_scipy, sbd_names
-from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.visual.palette import generic_palette
 
 

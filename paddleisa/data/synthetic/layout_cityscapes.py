@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleisa.datasets.images import write_image, write_label
-from paddleisa.utils.files import atomic_write
 from paddleisa.data.prepare.cityscapes_ids import TO_TRAIN_ID
 from paddleisa.data.synthetic.polygons import draw, outlines
+from paddleisa.datasets.images import write_image, write_label
+from paddleisa.utils.files import atomic_write
 
 FOLDERS = ("leftImg8bit", "gtFine")
 CITIES = {"train": ("aachen", "bremen", "ulm"), "val": ("frankfurt", "lindau", "munster")}

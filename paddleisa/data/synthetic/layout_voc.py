@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleisa.datasets.images import write_image, write_label
-from paddleisa.utils.files import atomic_write
 from paddleisa.data.prepare.sbd import require_scipy
 from paddleisa.data.prepare.voc import full_palette
+from paddleisa.datasets.images import write_image, write_label
+from paddleisa.utils.files import atomic_write
 
 FOLDERS = ("VOC2012", "benchmark_RELEASE")
 SBD = Path("benchmark_RELEASE/dataset")

@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from paddleisa.datasets.scenes import Scenes
-from paddleisa.errors import UsageError
-from paddleisa.data.synthetic import layout_cityscapes as scenes_cityscapes
-from paddleisa.data.synthetic import layout_voc as scenes_voc
 from paddleisa.data.prepare.manifest import Marker, read_marker, write_marker
 from paddleisa.data.prepare.parallel import on_files
+from paddleisa.data.synthetic import layout_cityscapes as scenes_cityscapes
+from paddleisa.data.synthetic import layout_voc as scenes_voc
+from paddleisa.datasets.scenes import Scenes
+from paddleisa.errors import UsageError
 
 Layout = Literal["cityscapes", "voc"]
 LAYOUTS = {"cityscapes": scenes_cityscapes, "voc": scenes_voc}
