@@ -1,10 +1,12 @@
 """Transforms of image and label together; importing this registers them under PaddleSeg's class names."""
 
-from paddleisa.transforms.color import Normalize, RandomBlur, RandomDistort
+from paddleisa.registry import TRANSFORMS
+from paddleisa.transforms.color import Normalize, RandomBlur, RandomBrightnessShift, RandomDistort, RandomNoise
 from paddleisa.transforms.compose import Compose
-from paddleisa.transforms.crop import Padding, PaddingByAspectRatio, RandomPaddingCrop, RandomScaleAspect
+from paddleisa.transforms.crop import RandomCenterCrop, RandomPaddingCrop, RandomScaleAspect
 from paddleisa.transforms.fit import ResizeToFit
 from paddleisa.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
+from paddleisa.transforms.padding import Padding, PaddingByAspectRatio, ScalePadding
 from paddleisa.transforms.resize import (
     LimitLong,
     Resize,
@@ -13,6 +15,14 @@ from paddleisa.transforms.resize import (
     ResizeRangeScaling,
     ResizeStepScaling,
 )
+from paddleisa.transforms.warp import RandomAffine, RandomRotation
+
+_NO_SUCH_TARGET = "no model here has such an output: remove it"
+TRANSFORMS.explain("AddEdgeLabel", f"It makes labels of edges, and {_NO_SUCH_TARGET}")
+TRANSFORMS.explain("GenerateInstanceTargets", f"It makes one mask per class for MaskFormer, and {_NO_SUCH_TARGET}")
+TRANSFORMS.explain(
+    "AddMultiLabelAuxiliaryCategory", f"It adds a class to labels of several classes per pixel, and {_NO_SUCH_TARGET}"
+)
 
 __all__ = [
     "Compose",
@@ -20,10 +30,15 @@ __all__ = [
     "Normalize",
     "Padding",
     "PaddingByAspectRatio",
+    "RandomAffine",
     "RandomBlur",
+    "RandomBrightnessShift",
+    "RandomCenterCrop",
     "RandomDistort",
     "RandomHorizontalFlip",
+    "RandomNoise",
     "RandomPaddingCrop",
+    "RandomRotation",
     "RandomScaleAspect",
     "RandomVerticalFlip",
     "Resize",
@@ -32,4 +47,5 @@ __all__ = [
     "ResizeRangeScaling",
     "ResizeStepScaling",
     "ResizeToFit",
+    "ScalePadding",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
@@ -11,9 +12,10 @@ from pydantic import AfterValidator, Field
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import enhance
-from paddleisa.transforms.flip import Probability
+from paddleisa.transforms.options import Probability, to_bytes
 from paddleisa.transforms.traits import Traits
 
+Spread = Annotated[float, Field(ge=0, le=100)]
 PerChannel = tuple[float, float, float] | tuple[float]
 
 
@@ -88,10 +90,10 @@ class Normalize:
 
 @TRANSFORMS.register
 class RandomDistort:
-    """Change brightness, contrast, saturation and hue at random, in random order, each with its own probability.
+    """Change brightness, contrast, saturation, hue and sharpness, in random order, each with its own probability.
 
     Works on uint8, like the original: fractions (of an interpolated image, of the padding's 127.5) are cut off first,
-    even when none of the four takes place. Factors have the meaning of Pillow's ``ImageEnhance``.
+    even when none of them takes place. Factors have the meaning of Pillow's ``ImageEnhance``.
 
     Args:
         brightness_range: the factor is uniform in 1 +- this.
@@ -102,31 +104,37 @@ class RandomDistort:
         saturation_prob: as for brightness.
         hue_range: what is added to the H channel (0..255, wrapping around) is uniform in +- this.
         hue_prob: as for brightness.
+        sharpness_range: as for brightness.
+        sharpness_prob: as for brightness.
     """
 
     traits = Traits(random=True, values="bytes")
 
     def __init__(
         self,
-        brightness_range: Annotated[float, Field(ge=0)] = 0.5,
+        brightness_range: Spread = 0.5,
         brightness_prob: Probability = 0.5,
-        contrast_range: Annotated[float, Field(ge=0)] = 0.5,
+        contrast_range: Spread = 0.5,
         contrast_prob: Probability = 0.5,
-        saturation_range: Annotated[float, Field(ge=0)] = 0.5,
+        saturation_range: Spread = 0.5,
         saturation_prob: Probability = 0.5,
         hue_range: Annotated[float, Field(ge=0, le=255)] = 18,
         hue_prob: Probability = 0.5,
+        sharpness_range: Spread = 0.5,
+        sharpness_prob: Probability = 0.0,
     ):
-        self._operations = (
+        self._operations = [
             (enhance.brightness, 1, brightness_range, brightness_prob),
             (enhance.contrast, 1, contrast_range, contrast_prob),
             (enhance.saturation, 1, saturation_range, saturation_prob),
             (enhance.hue, 0, hue_range, hue_prob),
-        )
+        ]
+        if sharpness_prob > 0:  # otherwise the draws are those of a version that did not have it
+            self._operations.append((enhance.sharpness, 1, sharpness_range, sharpness_prob))
 
     def __call__(self, sample: dict) -> dict:
         rng = sample["rng"]
-        img = np.ascontiguousarray(sample["img"].astype(np.uint8, copy=False))
+        img = to_bytes(sample["img"])
         for number in rng.permutation(len(self._operations)):
             operation, centre, spread, prob = self._operations[number]
             if rng.random() < prob:
@@ -137,23 +145,82 @@ class RandomDistort:
 
 @TRANSFORMS.register
 class RandomBlur:
-    """Blur with a Gaussian of 3, 5, 7 or 9 pixels.
+    """Blur over 3, 5, 7 or 9 pixels.
 
-    As in the original, the chance is one in ``int(1 / prob)`` and the widths have chances 1, 2, 2 and 2 in 7.
+    As in the original, the chance is one in ``int(1 / prob)``, the widths have chances 1, 2, 2 and 2 in 7, and an image
+    that is blurred is cut to whole numbers first.
 
     Args:
         prob: probability of a blur.
+        blur_type: ``gaussian``, ``median``, ``blur`` (the mean of a square), or ``random``: one of them, with chances
+            0.3, 0.3 and 0.4.
     """
 
     traits = Traits(random=True, values="bytes")
 
-    def __init__(self, prob: Probability = 0.1):
-        self.prob = prob
+    def __init__(
+        self, prob: Probability = 0.1, blur_type: Literal["gaussian", "median", "blur", "random"] = "gaussian"
+    ):
+        self.prob, self.blur_type = prob, blur_type
 
     def __call__(self, sample: dict) -> dict:
         rng = sample["rng"]
         if self.prob > 0 and rng.integers(int(1 / self.prob)) == 0:
             width = int(rng.integers(3, 10)) // 2 * 2 + 1
-            img = sample["img"].astype(np.float32, copy=False)
-            sample["img"] = cv2.GaussianBlur(img, (width, width), 0)
+            kind = self.blur_type
+            if kind == "random":
+                kind = ("gaussian", "median", "blur")[np.searchsorted((0.3, 0.6), rng.random(), "right")]
+            sample["img"] = _BLURS[kind](to_bytes(sample["img"]), width)
+        return sample
+
+
+_BLURS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "gaussian": lambda img, width: cv2.GaussianBlur(img, (width, width), 0),
+    "median": cv2.medianBlur,
+    "blur": lambda img, width: cv2.blur(img, (width, width)),
+}
+
+
+@TRANSFORMS.register
+class RandomNoise:
+    """Add Gaussian noise to every value, with a probability; the result stays in 0..255, with fractions.
+
+    Args:
+        prob: the probability.
+        max_sigma: the noise's standard deviation is uniform in 0 to this.
+    """
+
+    traits = Traits(random=True, values="bytes")
+
+    def __init__(self, prob: Probability = 0.5, max_sigma: Annotated[float, Field(ge=0, le=255)] = 10.0):
+        self.prob, self.max_sigma = prob, max_sigma
+
+    def __call__(self, sample: dict) -> dict:
+        rng, img = sample["rng"], sample["img"]
+        if rng.random() < self.prob:
+            noise = rng.normal(0.0, rng.random() * self.max_sigma, img.shape)
+            sample["img"] = np.clip(img.astype(np.float32) + noise, 0, 255, dtype=np.float32, casting="same_kind")
+        return sample
+
+
+@TRANSFORMS.register
+class RandomBrightnessShift:
+    """Add the same whole number to all values, with a probability, as the authors' training does; cut to 0..255.
+
+    Args:
+        max_shift: the number is one of -max_shift to max_shift, each as likely.
+        prob: the probability.
+    """
+
+    traits = Traits(random=True, values="bytes")
+
+    def __init__(self, max_shift: Annotated[int, Field(ge=0, le=255)] = 10, prob: Probability = 1.0):
+        self.max_shift, self.prob = max_shift, prob
+
+    def __call__(self, sample: dict) -> dict:
+        rng = sample["rng"]
+        if rng.random() < self.prob:
+            shift = int(rng.integers(-self.max_shift, self.max_shift + 1))
+            table = np.clip(np.arange(256) + shift, 0, 255).astype(np.uint8)
+            sample["img"] = cv2.LUT(to_bytes(sample["img"]), table)
         return sample

@@ -62,7 +62,8 @@ def _fused(transforms: list) -> list:
     """The steps that really run. Exact types only: a subclass may have changed what the pair means."""
     steps: list = []
     for transform in transforms:
-        if steps and type(steps[-1]) is ResizeStepScaling and type(transform) is RandomPaddingCrop:
+        pair = bool(steps) and type(steps[-1]) is ResizeStepScaling and type(transform) is RandomPaddingCrop
+        if pair and steps[-1].is_plain and transform.category_max_ratio >= 1:
             steps[-1] = ScaleAndCrop(steps[-1], transform)
         else:
             steps.append(transform)

@@ -1,7 +1,4 @@
-"""Padding at the right and bottom, and crops.
-
-Semantics and defaults of PaddleSeg 2.8 (``paddleseg/transforms/transforms.py``), except where a docstring says so.
-"""
+"""Random crops, with PaddleSeg's names, defaults and draws."""
 
 from __future__ import annotations
 
@@ -12,107 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.resize import PositiveInt
+from paddleisa.transforms import padding
+from paddleisa.transforms.options import GREY, LabelValue, Padded, Probability, Size, colour_of
 from paddleisa.transforms.traits import Traits
 
-Colour = tuple[float, float, float]
-Padded = float | Colour  # as a config gives it: one value for all channels, or one for each
-LabelValue = Annotated[int, Field(ge=0, le=255)]
-GREY: Colour = (127.5, 127.5, 127.5)
-
-
-def colour_of(value: Padded) -> Colour:
-    """One value for each of the three channels."""
-    return (value,) * 3 if isinstance(value, int | float) else tuple(value)
-
-
-def pad_image(img: np.ndarray, bottom: int, right: int, value: Colour) -> np.ndarray:
-    """(H, W, 3) ``img`` with ``bottom`` rows and ``right`` columns of the colour ``value`` added.
-
-    A uint8 image becomes float32 if the colour has a fraction: 127.5 must not be rounded to 128.
-    """
-    if bottom <= 0 and right <= 0:
-        return img
-    if img.dtype == np.uint8 and not all(float(v).is_integer() and 0 <= v <= 255 for v in value):
-        img = img.astype(np.float32)
-    return cv2.copyMakeBorder(img, 0, max(bottom, 0), 0, max(right, 0), cv2.BORDER_CONSTANT, value=tuple(value))
-
-
-def pad_label(label: np.ndarray, bottom: int, right: int, value: int) -> np.ndarray:
-    """(H, W) ``label`` with ``bottom`` rows and ``right`` columns of ``value`` added."""
-    if bottom <= 0 and right <= 0:
-        return label
-    return cv2.copyMakeBorder(label, 0, max(bottom, 0), 0, max(right, 0), cv2.BORDER_CONSTANT, value=value)
-
-
-@TRANSFORMS.register
-class Padding:
-    """Pad at the right and bottom up to a size.
-
-    An image larger than ``target_size`` in one direction is left as it is in that direction (the original raises
-    there): it is evaluated at its own size, so VOC images above 512 pixels and other people's photographs work. The
-    network takes any size; only a batch of several images needs equal ones.
-
-    Args:
-        target_size: (width, height) in pixels.
-        im_padding_value: of the padding in the image: one value, or one for each channel.
-        label_padding_value: value of the padding in labels.
-    """
-
-    traits = Traits(geometry="recorded")
-
-    def __init__(
-        self,
-        target_size: tuple[PositiveInt, PositiveInt],
-        im_padding_value: Padded = GREY,
-        label_padding_value: LabelValue = 255,
-    ):
-        self.target_size = tuple(target_size)
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
-
-    def __call__(self, sample: dict) -> dict:
-        return pad_sample(sample, self.target_size, self.im_padding_value, self.label_padding_value)
-
-
-@TRANSFORMS.register
-class PaddingByAspectRatio:
-    """Pad at the right or bottom until width / height is a given ratio.
-
-    Args:
-        aspect_ratio: width divided by height.
-        im_padding_value: of the padding in the image: one value, or one for each channel.
-        label_padding_value: value of the padding in labels.
-    """
-
-    traits = Traits(geometry="recorded")
-
-    def __init__(
-        self,
-        aspect_ratio: Annotated[float, Field(gt=0)] = 1,
-        im_padding_value: Padded = GREY,
-        label_padding_value: LabelValue = 255,
-    ):
-        self.aspect_ratio = aspect_ratio
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
-
-    def __call__(self, sample: dict) -> dict:
-        h, w = sample["img"].shape[:2]
-        if w / h > self.aspect_ratio:
-            h = int(w / self.aspect_ratio)
-        else:
-            w = int(h * self.aspect_ratio)
-        return pad_sample(sample, (w, h), self.im_padding_value, self.label_padding_value)
-
-
-def pad_sample(sample: dict, size: tuple[int, int], colour: Colour, label_value: int) -> dict:
-    """Pad image and label-like fields up to ``size`` (width, height), and remember the old size."""
-    h, w = sample["img"].shape[:2]
-    sample.setdefault("trans_info", []).append(("padding", (h, w)))
-    bottom, right = size[1] - h, size[0] - w
-    sample["img"] = pad_image(sample["img"], bottom, right, colour)
-    for key in sample.get("gt_fields", []):
-        sample[key] = pad_label(sample[key], bottom, right, label_value)
-    return sample
+Window = tuple[slice, slice]  # rows, columns
 
 
 @TRANSFORMS.register
@@ -123,41 +24,89 @@ class RandomPaddingCrop:
         crop_size: (width, height) in pixels.
         im_padding_value: of the padding in the image: one value, or one for each channel.
         label_padding_value: value of the padding in labels.
+        category_max_ratio: below 1, windows are drawn until one holds at least two classes and none of them on this
+            part of its pixels or more. PaddleSeg puts the label into the image's place there; here the image is cut.
+        ignore_index: label value of pixels that do not count in that.
+        loop_times: windows to try; one more is then taken as it is.
+        padding: whether smaller images are padded; otherwise they keep their size, for a Padding behind Normalize.
     """
 
     traits = Traits(random=True, geometry="lost")
 
     def __init__(
         self,
-        crop_size: tuple[PositiveInt, PositiveInt] = (512, 512),
+        crop_size: Size = (512, 512),
         im_padding_value: Padded = GREY,
         label_padding_value: LabelValue = 255,
+        category_max_ratio: Annotated[float, Field(gt=0)] = 1.0,
+        ignore_index: LabelValue = 255,
+        loop_times: Annotated[int, Field(gt=0, le=1000)] = 10,
+        padding: bool = True,
     ):
         self.crop_size = tuple(crop_size)
         self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
+        self.category_max_ratio, self.ignore_index = category_max_ratio, ignore_index
+        self.loop_times, self.padding = loop_times, padding
 
-    def draw(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int]:
-        """(top, left) of the window in a ``height`` x ``width`` image, counted after padding."""
-        top = int(rng.integers(max(height - self.crop_size[1], 0) + 1))
-        left = int(rng.integers(max(width - self.crop_size[0], 0) + 1))
-        return top, left
+    def draw(self, height: int, width: int, rng: np.random.Generator) -> Window:
+        """The window in a ``height`` x ``width`` image; it may reach beyond, where the padding will be."""
+        crop_w, crop_h = self.crop_size
+        top = int(rng.integers(max(height - crop_h, 0) + 1))
+        left = int(rng.integers(max(width - crop_w, 0) + 1))
+        return np.s_[top : top + crop_h, left : left + crop_w]
 
     def __call__(self, sample: dict) -> dict:
-        (h, w), (crop_w, crop_h) = sample["img"].shape[:2], self.crop_size
-        top, left = self.draw(h, w, sample["rng"])
-        window = np.s_[top : top + crop_h, left : left + crop_w]
-        # The window is cut before it is padded, so that no more than the window is ever copied.
-        sample["img"] = self.pad(sample["img"][window])
-        for key in sample.get("gt_fields", []):
+        h, w = sample["img"].shape[:2]
+        window = self.draw(h, w, sample["rng"])
+        if self.category_max_ratio < 1 and "label" in sample.get("gt_fields", []):
+            for _ in range(self.loop_times):
+                if self._is_varied(self.pad(sample["label"][window])):
+                    break
+                window = self.draw(h, w, sample["rng"])
+        for key in ("img", *sample.get("gt_fields", [])):
+            # The window is cut before it is padded, so that no more than the window is ever copied.
             sample[key] = self.pad(sample[key][window])
         return sample
 
     def pad(self, part: np.ndarray) -> np.ndarray:
         """An image (h, w, 3) or label (h, w), padded up to the crop size with its own padding value."""
-        bottom, right = self.crop_size[1] - part.shape[0], self.crop_size[0] - part.shape[1]
-        if part.ndim == 3:
-            return pad_image(part, bottom, right, self.im_padding_value)
-        return pad_label(part, bottom, right, self.label_padding_value)
+        if not self.padding:
+            return part
+        return padding.pad(part, self.crop_size, self.im_padding_value, self.label_padding_value)
+
+    def _is_varied(self, label: np.ndarray) -> bool:
+        counts = np.bincount(label.ravel(), minlength=256)
+        counts[self.ignore_index] = 0
+        counts = counts[counts > 0]
+        return len(counts) > 1 and counts.max() / counts.sum() < self.category_max_ratio
+
+
+@TRANSFORMS.register
+class RandomCenterCrop:
+    """Cut random amounts off both sides, near the centre: up to half of the width and of the height by default.
+
+    Args:
+        retain_ratio: smallest part of (width, height) that is kept.
+    """
+
+    traits = Traits(random=True, geometry="lost")
+
+    def __init__(self, retain_ratio: tuple[Probability, Probability] = (0.5, 0.5)):
+        self.retain_ratio = tuple(retain_ratio)
+
+    def __call__(self, sample: dict) -> dict:
+        rng, (h, w) = sample["rng"], sample["img"].shape[:2]
+        keep_w, keep_h = self.retain_ratio
+        off_w, off_h = (_below(rng, int(side * (1 - keep))) for side, keep in ((w, keep_w), (h, keep_h)))
+        left, top = _below(rng, off_w), _below(rng, off_h)
+        for key in ("img", *sample.get("gt_fields", [])):
+            sample[key] = sample[key][top : top + h - off_h, left : left + w - off_w]
+        return sample
+
+
+def _below(rng: np.random.Generator, limit: int) -> int:
+    """A whole number of 0 to ``limit`` - 1; 0 where there is none."""
+    return int(rng.integers(limit)) if limit > 0 else 0
 
 
 @TRANSFORMS.register
@@ -173,11 +122,7 @@ class RandomScaleAspect:
 
     traits = Traits(random=True, geometry="lost")
 
-    def __init__(
-        self,
-        min_scale: Annotated[float, Field(ge=0, le=1)] = 0.5,
-        aspect_ratio: Annotated[float, Field(ge=0, le=1)] = 0.33,
-    ):
+    def __init__(self, min_scale: Probability = 0.5, aspect_ratio: Probability = 0.33):
         self.min_scale, self.aspect_ratio = min_scale, aspect_ratio
 
     def __call__(self, sample: dict) -> dict:
@@ -191,7 +136,7 @@ class RandomScaleAspect:
             sample[key] = cv2.resize(np.ascontiguousarray(sample[key][window]), (w, h), interpolation=cv2.INTER_NEAREST)
         return sample
 
-    def _window(self, height: int, width: int, rng: np.random.Generator) -> tuple[slice, slice] | None:
+    def _window(self, height: int, width: int, rng: np.random.Generator) -> Window | None:
         if self.min_scale == 0 or self.aspect_ratio == 0:
             return None
         for _ in range(10):

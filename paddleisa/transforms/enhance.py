@@ -46,6 +46,16 @@ def saturation(img: np.ndarray, factor: float) -> np.ndarray:
     return cv2.addWeighted(img, factor, grey, 1 - factor, _TRUNCATE)
 
 
+def sharpness(img: np.ndarray, factor: float) -> np.ndarray:
+    """``ImageEnhance.Sharpness``: blend with the image smoothed by its 3x3 filter, edges as they are. Exact."""
+    kernel = np.ones((3, 3), np.float32)
+    kernel[1, 1] = 5
+    smooth = np.floor(cv2.filter2D(img, cv2.CV_32F, kernel) / 13 + 0.5)  # sums of whole numbers are exact
+    smooth[[0, -1]], smooth[:, [0, -1]] = img[[0, -1]], img[:, [0, -1]]
+    blended = smooth + np.float32(factor) * (img - smooth)
+    return np.clip(np.trunc(blended), 0, 255).astype(np.uint8)
+
+
 def hue(img: np.ndarray, shift: float) -> np.ndarray:
     """Add ``shift`` to the H channel (0..255) of Pillow's HSV mode, truncating, wrapping around.
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import cv2
 import numpy as np
-from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.resize import PositiveInt
+from paddleisa.transforms.options import Factor, Size
+from paddleisa.transforms.resize import resize_sample
 from paddleisa.transforms.traits import Traits
-
-PositiveFloat = Annotated[float, Field(gt=0)]
 
 
 @TRANSFORMS.register
@@ -33,8 +28,8 @@ class ResizeToFit:
 
     def __init__(
         self,
-        target_size: tuple[PositiveInt, PositiveInt],
-        ratio_range: tuple[PositiveFloat, PositiveFloat] | None = None,
+        target_size: Size,
+        ratio_range: tuple[Factor, Factor] | None = None,
     ):
         if ratio_range is not None and ratio_range[0] > ratio_range[1]:
             raise ConfigError(f"ratio_range {list(ratio_range)} is upside down", fix="Write the smaller factor first")
@@ -49,10 +44,4 @@ class ResizeToFit:
         h, w = img.shape[:2]
         scale = min(max(frame) / max(h, w), min(frame) / min(h, w))
         size = max(1, int(w * scale + 0.5)), max(1, int(h * scale + 0.5))
-        sample.setdefault("trans_info", []).append(("resize", (h, w)))
-        if size == (w, h):
-            return sample
-        sample["img"] = cv2.resize(np.ascontiguousarray(img), size, interpolation=cv2.INTER_LINEAR)
-        for key in sample.get("gt_fields", []):
-            sample[key] = cv2.resize(sample[key], size, interpolation=cv2.INTER_NEAREST)
-        return sample
+        return resize_sample(sample, size, as_bytes=img.dtype == np.uint8)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import cv2
-from pydantic import Field
+import numpy as np
 
 from paddleisa.registry import TRANSFORMS
+from paddleisa.transforms.options import LabelValue, Probability
 from paddleisa.transforms.traits import Traits
-
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 @TRANSFORMS.register
@@ -19,15 +16,27 @@ class RandomHorizontalFlip:
 
     Args:
         prob: the probability.
+        swapped_labels: pairs of class ids that a mirror turns into each other, such as left and right arm. The authors
+            swap LIP's [[14, 15], [16, 17], [18, 19]].
     """
 
     traits = Traits(random=True, geometry="lost")
 
-    def __init__(self, prob: Probability = 0.5):
-        self.prob = prob
+    def __init__(self, prob: Probability = 0.5, swapped_labels: list[tuple[LabelValue, LabelValue]] | None = None):
+        self.prob, self._table = prob, None
+        if swapped_labels:
+            self._table = np.arange(256, dtype=np.uint8)
+            for one, other in swapped_labels:
+                self._table[[one, other]] = other, one
 
     def __call__(self, sample: dict) -> dict:
-        return _flip(sample, 1) if sample["rng"].random() < self.prob else sample
+        if sample["rng"].random() >= self.prob:
+            return sample
+        sample = _flip(sample, 1)
+        if self._table is not None:
+            for key in sample.get("gt_fields", []):
+                sample[key] = cv2.LUT(sample[key], self._table)
+        return sample
 
 
 @TRANSFORMS.register

@@ -34,9 +34,8 @@ class ScaleAndCrop:
         if (height, width) == (h, w):
             sample.setdefault("trans_info", []).append(("resize", (h, w)))
             return self.crop(sample)
-        top, left = self.crop.draw(height, width, sample["rng"])
-        crop_w, crop_h = self.crop.crop_size
-        rows, columns = (top, min(top + crop_h, height)), (left, min(left + crop_w, width))
+        window = self.crop.draw(height, width, sample["rng"])
+        rows, columns = ((s.start, min(s.stop, side)) for s, side in zip(window, (height, width), strict=True))
         sample.setdefault("trans_info", []).append(("resize", (h, w)))
         sample["img"] = self.crop.pad(_resize_window(sample["img"], (height, width), rows, columns))
         for key in sample.get("gt_fields", []):

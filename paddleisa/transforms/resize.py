@@ -15,10 +15,9 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.traits import Traits, varies
-
-PositiveInt = Annotated[int, Field(gt=0)]
-Interpolation = Literal["NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4", "RANDOM"]
+from paddleisa.transforms.options import Factor, Interpolation, Side, Size, to_bytes
+from paddleisa.transforms.traits import Traits
+from paddleisa.utils.pixels import require_size
 
 _FLAGS = {
     "NEAREST": cv2.INTER_NEAREST,
@@ -29,10 +28,19 @@ _FLAGS = {
 }
 
 
-def resize_sample(sample: dict, size: tuple[int, int], interp: str = "LINEAR") -> dict:
+def resize_sample(sample: dict, size: tuple[int, int], interp: str = "LINEAR", as_bytes: bool = False) -> dict:
     """Resize the image and the label-like fields of ``sample`` to ``size`` (width, height), and remember the old size.
 
     A side never becomes shorter than one pixel. Nothing is computed when the size is right already.
+
+    Args:
+        sample: changed in place.
+        size: (width, height) in pixels.
+        interp: interpolation of the image.
+        as_bytes: whether the image is resized as uint8, every pixel rounded, or as float32.
+
+    Raises:
+        DataError: the result would have more pixels than an image may have.
     """
     img = sample["img"]
     h, w = img.shape[:2]
@@ -40,7 +48,9 @@ def resize_sample(sample: dict, size: tuple[int, int], interp: str = "LINEAR") -
     size = (max(1, int(size[0])), max(1, int(size[1])))
     if size == (w, h):
         return sample
-    sample["img"] = cv2.resize(img.astype(np.float32, copy=False), size, interpolation=_FLAGS[interp])
+    require_size(*size, sample.get("image_path"), "the resized image would have")
+    img = to_bytes(img) if as_bytes else img.astype(np.float32, copy=False)
+    sample["img"] = cv2.resize(np.ascontiguousarray(img), size, interpolation=_FLAGS[interp])
     for key in sample.get("gt_fields", []):
         sample[key] = cv2.resize(sample[key], size, interpolation=cv2.INTER_NEAREST)
     return sample
@@ -67,10 +77,10 @@ class Resize:
 
     def __init__(
         self,
-        target_size: tuple[PositiveInt, PositiveInt] = (512, 512),
-        interp: Interpolation = "LINEAR",
+        target_size: Size = (512, 512),
+        interp: Interpolation | Literal["RANDOM"] = "LINEAR",
         keep_ratio: bool = False,
-        size_divisor: PositiveInt | None = None,
+        size_divisor: Side | None = None,
     ):
         self.target_size, self.interp = tuple(target_size), interp
         self.keep_ratio, self.size_divisor = keep_ratio, size_divisor
@@ -98,7 +108,7 @@ class ResizeByLong:
 
     traits = Traits(geometry="recorded")
 
-    def __init__(self, long_size: PositiveInt):
+    def __init__(self, long_size: Side):
         self.long_size = long_size
 
     def __call__(self, sample: dict) -> dict:
@@ -112,23 +122,32 @@ class ResizeByShort:
 
     Args:
         short_size: length of the shorter side.
-        max_size: when the longer side would exceed this, it becomes this instead; -1 or None for no limit.
+        max_size: when the longer side would exceed this, the shorter side becomes the largest whole number of pixels
+            with which it does not; -1 or None for no limit.
+        interp: interpolation of the image.
+        as_bytes: keep the image in bytes, every pixel rounded, as the authors' training does with CUBIC.
     """
 
     traits = Traits(geometry="recorded")
 
-    def __init__(self, short_size: PositiveInt, max_size: PositiveInt | Literal[-1] | None = None):
-        self.short_size = short_size
+    def __init__(
+        self,
+        short_size: Side,
+        max_size: Annotated[float, Field(gt=0)] | Literal[-1] | None = None,
+        interp: Interpolation = "LINEAR",
+        as_bytes: bool = False,
+    ):
+        self.short_size, self.interp, self.as_bytes = short_size, interp, as_bytes
         self.max_size = None if max_size == -1 else max_size
         if self.max_size is not None and self.max_size < short_size:
             raise ConfigError(f"max_size {max_size} is smaller than short_size {short_size}", fix="Swap or change them")
 
     def __call__(self, sample: dict) -> dict:
-        img = sample["img"]
-        scale = self.short_size / min(img.shape[:2])
-        if self.max_size is not None and round(scale * max(img.shape[:2])) > self.max_size:
-            scale = self.max_size / max(img.shape[:2])
-        return resize_sample(sample, scaled_size(img, scale))
+        short, long = sorted(sample["img"].shape[:2])
+        target = self.short_size
+        if self.max_size is not None and target / short * long > self.max_size:
+            target = max(1, int(self.max_size / long * short))
+        return resize_sample(sample, scaled_size(sample["img"], target / short), self.interp, self.as_bytes)
 
 
 @TRANSFORMS.register
@@ -142,7 +161,7 @@ class LimitLong:
 
     traits = Traits(geometry="recorded")
 
-    def __init__(self, max_long: PositiveInt | None = None, min_long: PositiveInt | None = None):
+    def __init__(self, max_long: Side | None = None, min_long: Side | None = None):
         if max_long is not None and min_long is not None and min_long > max_long:
             raise ConfigError(f"min_long {min_long} is larger than max_long {max_long}", fix="Swap or change them")
         self.max_long, self.min_long = max_long, min_long
@@ -167,9 +186,9 @@ class ResizeRangeScaling:
         max_value: longest.
     """
 
-    traits = Traits(random=varies("min_value", "max_value"), geometry="recorded")
+    traits = Traits(random=lambda options: options["min_value"] != options["max_value"], geometry="recorded")
 
-    def __init__(self, min_value: PositiveInt = 400, max_value: PositiveInt = 600):
+    def __init__(self, min_value: Side = 400, max_value: Side = 600):
         if min_value > max_value:
             raise ConfigError(f"min_value {min_value} is larger than max_value {max_value}", fix="Swap or change them")
         self.min_value, self.max_value = min_value, max_value
@@ -189,15 +208,27 @@ class ResizeStepScaling:
         max_scale_factor: largest factor.
         scale_step_size: distance of neighbouring factors; when it does not divide the range, the factors are spread
             evenly from the smallest to the largest. 0 draws any factor of the range.
+        aspect_range: width / height is multiplied by a number of this range, the area unchanged; both sides are then
+            cut to whole pixels, not rounded. (0.9, 1.1) in the authors' training.
+        interp: interpolation of the image.
+        as_bytes: keep the image in bytes, every pixel rounded, as the authors' training does with CUBIC.
     """
 
-    traits = Traits(random=varies("min_scale_factor", "max_scale_factor"), geometry="recorded")
+    traits = Traits(
+        random=lambda options: (
+            options["min_scale_factor"] != options["max_scale_factor"] or options["aspect_range"] is not None
+        ),
+        geometry="recorded",
+    )
 
     def __init__(
         self,
-        min_scale_factor: Annotated[float, Field(gt=0)] = 0.75,
-        max_scale_factor: Annotated[float, Field(gt=0)] = 1.25,
-        scale_step_size: Annotated[float, Field(ge=0)] = 0.25,
+        min_scale_factor: Factor = 0.75,
+        max_scale_factor: Factor = 1.25,
+        scale_step_size: Annotated[float, Field(ge=0, le=100)] = 0.25,
+        aspect_range: tuple[Factor, Factor] | None = None,
+        interp: Interpolation = "LINEAR",
+        as_bytes: bool = False,
     ):
         if min_scale_factor > max_scale_factor:
             raise ConfigError(
@@ -206,6 +237,16 @@ class ResizeStepScaling:
             )
         self.min_scale_factor, self.max_scale_factor = min_scale_factor, max_scale_factor
         self.scale_step_size = scale_step_size
+        if scale_step_size > 0 and (max_scale_factor - min_scale_factor) / scale_step_size > 10_000:
+            raise ConfigError(f"scale_step_size {scale_step_size} makes too many factors", fix="0 draws any of them")
+        if aspect_range is not None and aspect_range[0] > aspect_range[1]:
+            raise ConfigError(f"aspect_range {list(aspect_range)} is upside down", fix="Write the smaller number first")
+        self.aspect_range, self.interp, self.as_bytes = aspect_range, interp, as_bytes
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is bilinear scaling of both sides alike, which `fused.ScaleAndCrop` can do in parts."""
+        return self.aspect_range is None and self.interp == "LINEAR" and not self.as_bytes
 
     def factors(self) -> np.ndarray:
         """The factors to draw from, smallest first; only for a step size above 0."""
@@ -223,4 +264,10 @@ class ResizeStepScaling:
         return float(factors[rng.integers(len(factors))])
 
     def __call__(self, sample: dict) -> dict:
-        return resize_sample(sample, scaled_size(sample["img"], self.draw(sample["rng"])))
+        factor = self.draw(sample["rng"])
+        size = scaled_size(sample["img"], factor)
+        if self.aspect_range is not None:
+            h, w = sample["img"].shape[:2]
+            stretch = math.sqrt(sample["rng"].uniform(*self.aspect_range))
+            size = int(w * (stretch * factor)), int(h * (math.sqrt(1 / stretch**2) * factor))
+        return resize_sample(sample, size, self.interp, self.as_bytes)

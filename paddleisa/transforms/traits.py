@@ -44,8 +44,3 @@ def traits_of(cls: type, options: Options) -> Traits | None:
     """What ``cls`` says of itself with these options (all of them, defaults included); None where it says nothing."""
     traits = getattr(cls, "traits", None)
     return traits.of(options) if isinstance(traits, Traits) else None
-
-
-def varies(smallest: str, largest: str) -> Callable[[Options], bool]:
-    """For transforms that draw from a range: whether the two options differ."""
-    return lambda options: options[smallest] != options[largest]

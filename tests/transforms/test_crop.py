@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from draws import Draws
 
-from paddleisa.transforms import Padding, PaddingByAspectRatio, RandomPaddingCrop, RandomScaleAspect
+from paddleisa.transforms import Padding, PaddingByAspectRatio, RandomCenterCrop, RandomPaddingCrop, RandomScaleAspect
 
 
 def sample(h, w, training=True, dtype=np.uint8, seed=0):
@@ -84,3 +85,47 @@ def test_scale_aspect_keeps_the_size_and_zooms_in():
 def test_scale_aspect_of_zero_does_nothing():
     out = RandomScaleAspect(min_scale=0)(sample(20, 30))
     np.testing.assert_array_equal(out["img"], sample(20, 30)["img"])
+
+
+def test_windows_are_drawn_until_one_is_varied():
+    label = np.zeros((10, 20), np.uint8)
+    label[:, 16:] = 1
+    data = sample(10, 20) | {"label": label, "rng": Draws(0, 0, 0, 5, 0, 14)}  # rows and columns, three windows
+    out = RandomPaddingCrop((5, 10), category_max_ratio=0.75)(data)
+    assert data["rng"].left == []
+    assert out["img"][0, 0].tolist() == [0, 14, 0]
+    np.testing.assert_array_equal(out["label"], label[:, 14:19])
+
+
+def test_after_loop_times_the_next_window_is_taken_as_it_is():
+    data = sample(10, 20) | {"label": np.zeros((10, 20), np.uint8), "rng": Draws(0, 1, 0, 2, 0, 3)}
+    out = RandomPaddingCrop((5, 10), category_max_ratio=0.75, loop_times=2)(data)
+    assert out["img"][0, 0].tolist() == [0, 3, 0]
+
+
+def test_ignored_pixels_make_no_window_varied():
+    label = np.zeros((10, 20), np.uint8)
+    label[:, 10:] = 3
+    data = sample(10, 20) | {"label": label, "rng": Draws(0, 0, 0, 8, 0, 1)}
+    out = RandomPaddingCrop((5, 10), category_max_ratio=0.9, ignore_index=3, loop_times=2)(data)
+    assert data["rng"].left == [] and out["img"][0, 0].tolist() == [0, 1, 0]
+
+
+def test_without_padding_a_small_image_keeps_its_size():
+    out = RandomPaddingCrop((15, 5), padding=False)(sample(8, 9))
+    assert out["img"].shape == (5, 9, 3) and out["label"].shape == (5, 9)
+
+
+def test_a_centre_crop_takes_up_to_its_part_off_both_sides():
+    data = sample(10, 20) | {"rng": Draws(8, 4, 3, 1)}
+    out = RandomCenterCrop((0.5, 0.6))(data)
+    # Eight columns and four rows go, three of them on the left, one at the top.
+    np.testing.assert_array_equal(out["img"], sample(10, 20)["img"][1:7, 3:15])
+    np.testing.assert_array_equal(out["label"], sample(10, 20)["label"][1:7, 3:15])
+    assert data["rng"].asked == [(10,), (4,), (8,), (4,)]
+
+
+@pytest.mark.parametrize("ratio", [(1.0, 1.0), (0.99, 0.99)])
+def test_a_centre_crop_that_keeps_everything_draws_nothing(ratio):
+    out = RandomCenterCrop(ratio)(sample(10, 20) | {"rng": Draws()})
+    assert out["img"].shape == (10, 20, 3)

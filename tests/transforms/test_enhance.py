@@ -69,3 +69,9 @@ def test_the_input_is_not_changed(operation):
     before = img.copy()
     operation(img, 1.3)
     np.testing.assert_array_equal(img, before)
+
+
+@pytest.mark.parametrize("factor", [*FACTORS, -0.5])
+def test_sharpness_is_pillows(img, factor):
+    expected = ImageEnhance.Sharpness(Image.fromarray(img)).enhance(factor)
+    np.testing.assert_array_equal(enhance.sharpness(img, factor), expected)

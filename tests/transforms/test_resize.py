@@ -22,7 +22,8 @@ def sample(h, w, training=False, seed=0):
         (Resize((100, 60), size_divisor=32), (50, 70), (64, 128)),
         (ResizeByLong(140), (50, 70), (100, 140)),
         (ResizeByShort(25), (50, 70), (25, 35)),
-        (ResizeByShort(100, max_size=120), (50, 70), (86, 120)),
+        (ResizeByShort(100, max_size=120), (50, 70), (85, 119)),  # int(120 / 70 * 50), as PaddleSeg
+        (ResizeByShort(100, max_size=1e10), (50, 70), (100, 140)),
         (LimitLong(max_long=35), (50, 70), (25, 35)),
         (LimitLong(min_long=140), (50, 70), (100, 140)),
         (LimitLong(max_long=80, min_long=60), (50, 70), (50, 70)),
