@@ -34,9 +34,7 @@ def build_dataset(config: Config, which: Literal["train", "val"]) -> Segmentatio
     Raises:
         ConfigError: all problems of the config at once; DataError: the data is not where the config says.
     """
-    config = check(config, "model")
-    if f"{which}_dataset" not in config:
-        config = check(config, which)
+    config = check(config, "val" if which == "val" else "model")
     return build_part(config, f"{which}_dataset", DATASETS)
 
 
@@ -52,10 +50,12 @@ def build_loss(config: Config) -> LossTerms:
     """The config's ``loss``: one term for each training output of the model."""
     from paddleisa.losses import LossTerms
 
+    config = check(config, "train")
     types = build_part(config, "loss.types", list[Annotated[object, LOSSES]])
-    return LossTerms(types, list(config["loss"]["coef"]))
+    return LossTerms(types, config.settings.loss.coef)
 
 
 def build_optimizer(config: Config) -> tuple[Optimizer, Schedule]:
     """The config's ``optimizer`` and ``lr_scheduler``."""
+    config = check(config, "train")
     return build_part(config, "optimizer", OPTIMIZERS), build_part(config, "lr_scheduler", SCHEDULES)

@@ -8,7 +8,7 @@ import pytest
 
 import paddleisa
 from paddleisa import build
-from paddleisa.config import Config, load_config
+from paddleisa.config import Config, load_config, read_config
 from paddleisa.errors import ConfigError, DataError
 
 DEMO = "isanet_resnet18_os8_scenes_128x128_200"
@@ -34,7 +34,7 @@ def test_nothing_is_downloaded_for_a_model_with_a_pretrained_backbone(monkeypatc
 
 
 def test_all_mistakes_are_told_at_once():
-    config = load_config(DEMO, opts=["model.isa_chanels=1", "model.backbone.output_stride=7", "iters=none"])
+    config = read_config(DEMO, opts=["model.isa_chanels=1", "model.backbone.output_stride=7", "iters=none"])
     with pytest.raises(ConfigError) as error:
         build.build_model(config)
     for part in ("Did you mean 'isa_channels'", "output_stride", "iters"):

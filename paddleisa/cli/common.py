@@ -17,7 +17,7 @@ from paddleisa.inference.settings import inference_settings, unused_settings
 if TYPE_CHECKING:
     import numpy as np
 
-    from paddleisa.config import Config
+    from paddleisa.config import CheckedConfig, Config
     from paddleisa.predictor import Predictor
 
 
@@ -135,26 +135,27 @@ def calibration(args: argparse.Namespace, config: Config) -> Sequence[np.ndarray
     return listed_images(args.calibration, count) if args.calibration else training_images(config, count)
 
 
-def start(args: argparse.Namespace, config: Config, purpose: str) -> None:
-    """Import paddle, choose the device, check the config, join the job: what comes before anything slow."""
-    from paddleisa.utils.environment import load_paddle, rank, set_device
+def start(args: argparse.Namespace, config: Config, purpose: str) -> CheckedConfig:
+    """The checked config, with paddle imported, the device chosen, the job joined: all before anything slow."""
+    from paddleisa.utils import environment
 
-    load_paddle()
-    set_device(args.device)
+    environment.load_paddle()
+    environment.set_device(args.device)
     from paddleisa.config import check
     from paddleisa.utils import distributed
 
-    warnings = check(config, purpose).warnings
-    if rank() == 0:
-        print(*(f"warning: {warning}\n" for warning in warnings), sep="", end="", file=sys.stderr)
+    config = check(config, purpose)
+    if environment.rank() == 0:
+        print(*(f"warning: {warning}\n" for warning in config.warnings), sep="", end="", file=sys.stderr)
     distributed.start()
+    return config
 
 
 def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:
     """The config that the options name, with the values they change."""
-    from paddleisa.config import load_config
+    from paddleisa.config import read_config
 
-    return load_config(args.config, opts=args.opts, plugins=args.plugin, flags=flags)
+    return read_config(args.config, opts=args.opts, plugins=args.plugin, flags=flags)
 
 
 def print_resolved(config: Config, purpose: str) -> int:
@@ -202,7 +203,7 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
 
     The model itself is let go: an engine that has its own copy of the weights needs no second one.
     """
-    start(args, config, "val")
+    config = start(args, config, "val")
     settings = inference_settings(config.get("test_config"), vars(args))
     for line in unused_settings(config.get("test_config"), vars(args)):
         print(f"NOTE: {line}")

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
-    common.start(args, config, "val")
+    config = common.start(args, config, "val")
     path = common.find_model_path(args, config)
     from paddleisa.build import build_model
     from paddleisa.deploy.export.export import export_model

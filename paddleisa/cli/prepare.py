@@ -107,9 +107,9 @@ def _voc(args) -> int:
 
 
 def _check(args) -> int:
-    from paddleisa.config import load_config
+    from paddleisa.config import read_config
 
-    return _finish(args, load_config(args.config, opts=args.opts, plugins=args.plugin))
+    return _finish(args, read_config(args.config, opts=args.opts, plugins=args.plugin))
 
 
 def _scenes(args) -> int:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args, {key: getattr(args, key) for key in OF_CONFIG if getattr(args, key) is not None})
     if args.dry_run:
         return _dry_run(config)
-    common.start(args, config, "train")
+    config = common.start(args, config, "train")
     from paddleisa.data.check.check import quick_check
     from paddleisa.training.options import TrainOptions
     from paddleisa.training.trainer import train
@@ -101,7 +101,7 @@ def _dry_run(config: object) -> int:
     from paddleisa.utils.environment import world_size
 
     checked = check(config, "train", defaults=True)
-    for line in batch_report(checked, checked["batch_size"] * world_size()):
+    for line in batch_report(checked, checked.settings.batch_size * world_size()):
         print(f"# {line}")
     print(checked.dump(), end="")
     return 0

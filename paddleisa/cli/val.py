@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
-    common.start(args, config, "val")
+    config = common.start(args, config, "val")
     from paddleisa.build import build_dataset
     from paddleisa.data.check.check import quick_check
     from paddleisa.evaluation.cityscapes_official import OfficialRun

@@ -1,27 +1,29 @@
 """Configs: read YAML with ``_base_``, override, check against constructors, build.
 
-    config = check(load_config("isanet_resnet50_os8_cityscapes_769x769_80k", opts=["batch_size=1"]), "val")
+    config = load_config("isanet_resnet50_os8_cityscapes_769x769_80k", opts=["batch_size=1"], purpose="val")
     model = build_part(config, "model", MODELS)
 
-Reading imports neither paddle nor pydantic; checking imports what registers the components.
+``read_config`` imports neither paddle nor pydantic; checking, and so ``load_config``, imports what registers the
+components.
 """
 
 from __future__ import annotations
 
 import importlib
 
-from paddleisa.config.config import Config, load_config
+from paddleisa.config.config import Config, read_config
 from paddleisa.config.locate import shipped_configs
 
 _LAZY = {
     "check": "paddleisa.config.checker",
+    "CheckedConfig": "paddleisa.config.checker",
+    "load_config": "paddleisa.config.checker",
     "build_component": "paddleisa.config.components",
     "build_part": "paddleisa.config.components",
-    "build_value": "paddleisa.config.components",
     "ConfigProblems": "paddleisa.config.problems",
 }
 
-__all__ = ["Config", "load_config", "shipped_configs", *_LAZY]
+__all__ = ["Config", "read_config", "shipped_configs", *_LAZY]
 
 
 def __getattr__(name: str) -> object:

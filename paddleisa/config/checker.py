@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import typing
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from paddleisa.config import relations
-from paddleisa.config.config import Config
+from paddleisa.config.components import settings_of
+from paddleisa.config.config import Config, read_config
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
-from paddleisa.config.schema import NEEDS, Schema
-from paddleisa.config.signature import (
-    UNKNOWN,
-    Option,
-    Options,
-    bare,
-    branch_for,
-    is_section,
-    is_structured,
-    is_union,
-    options_of,
-    table_of,
-)
+from paddleisa.config.schema import NEEDS, Settings
+from paddleisa.config.signature import UNKNOWN, Option, Options, options_of
 from paddleisa.config.transform_rules import check_transforms
 from paddleisa.config.values import BadValue, describe, normalise
+from paddleisa.config.walk import Walk
 from paddleisa.errors import ConfigError, nearest, one_of
 from paddleisa.registry import Registry
 from paddleisa.utils.nodes import KeyPath, Node, Origin, graft, shorten
@@ -33,14 +26,49 @@ from paddleisa.utils.yaml_reader import shown
 Purpose = Literal["train", "val", "model"]
 
 
-def check(config: Config, purpose: Purpose | None = None, defaults: bool = False) -> Config:
+class CheckedConfig(Config):
+    """A config whose values fit what will get them; :func:`check` makes it.
+
+    Attributes:
+        settings: the values as typed settings, with the real defaults of what is not given.
+        warnings: what is accepted, but seldom meant; one sentence each, with its place.
+    """
+
+    def __init__(self, tree: Node, name: str, path: Path | None, settings: Settings, warnings: Iterable[str] = ()):
+        super().__init__(tree, name, path)
+        self.settings, self.warnings = settings, tuple(warnings)
+
+
+def load_config(
+    path_or_name: str | Path,
+    opts: Iterable[str] = (),
+    plugins: Iterable[str | Path] = (),
+    flags: Mapping[str, object] | None = None,
+    purpose: Purpose | None = None,
+) -> CheckedConfig:
+    """Read a config with all that it inherits from, then ``flags``, then ``opts`` on top, and check all of it.
+
+    Args:
+        path_or_name: a YAML file (PaddleSeg's own load unchanged), or the name of a shipped config.
+        opts: ``"a.b=1"`` strings; indices reach into lists: ``"train_dataset.transforms.0.min_scale_factor=0.5"``.
+        plugins: Python files of users, added to those that the config names.
+        flags: top-level values by name, ``{"batch_size": 4}``; ``learning_rate`` sets the schedule's.
+        purpose: what the config must be enough for (``"train"``, ``"val"``, ``"model"``); None asks for no part.
+
+    Raises:
+        ConfigError: all problems at once, each with file and line, or option.
+    """
+    return check(read_config(path_or_name, opts, plugins, flags), purpose)
+
+
+def check(config: Config, purpose: Purpose | None = None, defaults: bool = False) -> CheckedConfig:
     """The config with every value checked against the constructor that will get it.
 
     Filled in from elsewhere: the model's ``num_classes`` from a data set, a single loss type for several ``coef``.
-    Whole numbers given for a float become floats.
+    Whole numbers given for a float become floats, top-level keys that are null are dropped.
 
     Args:
-        config: as loaded. It is not changed.
+        config: as read. It is not changed. What has been checked already is only looked at for ``purpose``.
         purpose: what the config must be enough for; None asks for no part.
         defaults: also write out the options that are not given, with the origin ``default of CLASS``.
 
@@ -48,15 +76,18 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
         ConfigError: one for all problems; its ``problems`` lists them one by one.
     """
     problems = Problems()
-    tree = config.tree
-    _import_plugins(tree, problems)
     _require(config, NEEDS.get(purpose, ()), purpose or "", problems)
+    if isinstance(config, CheckedConfig) and not defaults:
+        problems.raise_if_any(config.name)
+        return config
+    tree = replace(config.tree, value={k: node for k, node in config.tree.value.items() if node.value is not None})
+    _import_plugins(tree, problems)
     tree = relations.fill(tree)
-    tree = _Checker(problems, defaults).options(tree, options_of(Schema), (), None)
+    tree = _Checker(problems, defaults).options(tree, options_of(Settings), (), None)
     relations.check(tree, problems)
     check_transforms(tree, problems)
     problems.raise_if_any(config.name)
-    return Config(tree, config.name, config.path, problems.warnings)
+    return CheckedConfig(tree, config.name, config.path, settings_of(tree), problems.warnings)
 
 
 def _require(config: Config, keys: tuple[str, ...], purpose: str, problems: Problems) -> None:
@@ -78,8 +109,8 @@ def _import_plugins(tree: Node, problems: Problems) -> None:
                 problems.append(error)
 
 
-class _Checker:
-    """Walks a tree beside the annotations, collects problems, and gives back the tree with normalised values."""
+class _Checker(Walk):
+    """Collects problems, and gives back the tree with normalised values."""
 
     def __init__(self, problems: Problems, defaults: bool):
         self._problems, self._defaults = problems, defaults
@@ -90,8 +121,10 @@ class _Checker:
         given = {}
         for key, child in node.value.items():
             option = options.known.get(key)
-            if kind is not None and key == "type" or option is None and options.open:
+            if kind is not None and key == "type":
                 given[key] = child
+            elif option is None and options.open:
+                given[key] = self.leaf(child, UNKNOWN, (*path, key))
             elif option is None:
                 self._unknown(child, (*path, key), options, owner, kind)
             else:
@@ -101,29 +134,7 @@ class _Checker:
                 self._absent(option, node, path, owner, given)
         return replace(node, value=given)
 
-    def value(self, node: Node, annotation: object, path: KeyPath) -> Node:
-        """One value against one annotation."""
-        table, inner = table_of(annotation), bare(annotation)
-        if table is not None:
-            return self._component(node, table, path)
-        if annotation is UNKNOWN or not is_structured(annotation):
-            return self._leaf(node, annotation, path)
-        if is_union(inner):
-            if node.value is None and type(None) in typing.get_args(inner):
-                return node
-            return self.value(node, branch_for(inner, node.value), path)
-        kind, args = typing.get_origin(inner), typing.get_args(inner)
-        if kind in (list, tuple) and node.is_list:
-            items = [self.value(item, args[0], (*path, index)) for index, item in enumerate(node.value)]
-            return replace(node, value=items)
-        if kind is dict and node.is_mapping:
-            return replace(node, value={k: self.value(v, args[1], (*path, k)) for k, v in node.value.items()})
-        if is_section(inner) and node.is_mapping:
-            return self.options(node, options_of(inner), path, None)
-        self._add(node, path, f"must be {describe(annotation)}, not {shown(node.plain())}")
-        return node
-
-    def _component(self, node: Node, table: Registry, path: KeyPath) -> Node:
+    def component(self, node: Node, table: Registry, path: KeyPath) -> Node:
         kind = node.child("type")
         if not node.is_mapping:
             known = isinstance(node.value, str) and node.value in table
@@ -144,7 +155,17 @@ class _Checker:
             return self.options(node, options_of(table.get(kind.value)), path, kind)
         return node
 
-    def _leaf(self, node: Node, annotation: object, path: KeyPath) -> Node:
+    def section(self, node: Node, cls: type, path: KeyPath) -> Node:
+        return self.options(node, options_of(cls), path, None)
+
+    def items(self, node: Node, items: list | tuple | dict) -> Node:
+        return replace(node, value=list(items) if isinstance(items, tuple) else items)
+
+    def misfit(self, node: Node, annotation: object, path: KeyPath) -> Node:
+        self._add(node, path, f"must be {describe(annotation)}, not {shown(node.plain())}")
+        return node
+
+    def leaf(self, node: Node, annotation: object, path: KeyPath) -> Node:
         if annotation is UNKNOWN and node.child("type") is not None:
             self._add(
                 node,
@@ -152,11 +173,14 @@ class _Checker:
                 "is a component, but the class does not say of which table",
                 f"Annotate it: {path[-1]}: Annotated[object, BACKBONES]",
             )
-        try:
-            return _regraft(node, normalise(node.plain(), annotation))
-        except BadValue as error:
-            self._add(node, path, error.problem, error.fix)
-            return node
+        elif annotation is UNKNOWN:
+            self._problems.warn(node.origin, path, "is passed on unchecked: the class gives the option no type")
+        else:
+            try:
+                return _regraft(node, normalise(node.plain(), annotation))
+            except BadValue as error:
+                self._add(node, path, error.problem, error.fix)
+        return node
 
     def _unknown(self, node: Node, path: KeyPath, options: Options, owner: str, kind: Node | None) -> None:
         fix = f"{nearest(path[-1], options.known)} It accepts: {', '.join(sorted(options.known)) or 'none'}".strip()
@@ -168,8 +192,10 @@ class _Checker:
         if option.required:
             words = "" if option.annotation is UNKNOWN else f": {describe(option.annotation)}"
             self._add(node, path, f"{owner} needs the option {option.name!r}{words}")
-        elif self._defaults and path and _is_plain(option.default):
-            given[option.name] = graft(option.default, Origin(f"default of {owner}"))
+        elif self._defaults and (path or option.name not in NEEDS["train"]):
+            default = dataclasses.asdict(option.default) if dataclasses.is_dataclass(option.default) else option.default
+            if _is_plain(default) and (path or default is not None):
+                given[option.name] = graft(default, Origin(f"default of {owner}"))
 
     def _add(self, node: Node, path: KeyPath, problem: str, fix: str | None = None) -> None:
         self._problems.add(node.origin, path, problem, fix)
@@ -197,6 +223,8 @@ def _other_file(kind: Node, option: Node) -> bool:
 
 
 def _is_plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
     if isinstance(value, list | tuple):
         return all(_is_plain(item) for item in value)
     return value is None or isinstance(value, bool | int | float | str)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Mapping
 
 from paddleisa.config.config import Config
-from paddleisa.config.signature import UNKNOWN, bare, branch_for, is_structured, is_union, options_of, table_of
-from paddleisa.config.values import BadValue, coerce
-from paddleisa.errors import ConfigError
+from paddleisa.config.schema import Settings
+from paddleisa.config.signature import UNKNOWN, options_of
+from paddleisa.config.values import BadValue, coerce, describe
+from paddleisa.config.walk import Walk
+from paddleisa.errors import ConfigError, PaddleISAError
 from paddleisa.registry import Registry
-
-Locate = Callable[[str], str]  # key path -> "file:line: key path"
+from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
+from paddleisa.utils.yaml_reader import shown
 
 
 def build_part(config: Config, path: str, annotation: object) -> object:
@@ -25,62 +27,88 @@ def build_part(config: Config, path: str, annotation: object) -> object:
     Raises:
         ConfigError: the path is not there, or a constructor refuses its values; names file, line and key path.
     """
-    value: object = config.to_dict()
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    if value is None:
+    keys = tuple(path.split("."))
+    node = config.tree.at(keys)
+    if node is None or node.value is None:
         raise ConfigError(f"there is no {path!r}", where=config.path or config.name)
+    builder = _Builder()
+    return (
+        builder.component(node, annotation, keys)
+        if isinstance(annotation, Registry)
+        else builder.value(node, annotation, keys)
+    )
 
-    def locate(place: str) -> str:
-        return f"{config.origin(place)}: {place}"
 
-    if isinstance(annotation, Registry):
-        return build_component(value, annotation, path, locate)
-    return build_value(value, annotation, path, locate)
-
-
-def build_component(spec: Mapping[str, object], table: Registry, where: str, locate: Locate = str) -> object:
-    """The object that ``spec`` describes; nested components are built first.
+def build_component(spec: Mapping[str, object], table: Registry, where: str) -> object:
+    """The object that a plain mapping describes; nested components are built first.
 
     Args:
-        spec: ``{"type": NAME, option: value, ...}``, plain and checked.
+        spec: ``{"type": NAME, option: value, ...}``.
         table: where ``type`` is looked up.
-        where: key path of ``spec``, for messages.
-        locate: turns a key path into what messages say.
+        where: what messages call the mapping's place.
 
     Raises:
-        ConfigError: an unknown type, or the constructor's own, with its place.
+        ConfigError: an unknown type, a value that does not fit, or the constructor's own refusal, with its place.
     """
-    if not isinstance(spec, Mapping) or "type" not in spec:
-        raise ConfigError(f"a {table.kind} needs a mapping with `type`", where=locate(where))
-    try:
-        cls = table.get(spec["type"])
+    plain = dict(spec) if isinstance(spec, Mapping) else spec
+    return _Builder().component(graft(plain, Origin(where)), table, ())
+
+
+def settings_of(tree: Node) -> Settings:
+    """A checked tree as typed settings; components in it stay plain mappings."""
+    return _SettingsBuilder().section(tree, Settings, ())
+
+
+class _Builder(Walk):
+    """Objects, innermost first."""
+
+    def component(self, node: Node, table: Registry, path: KeyPath) -> object:
+        kind = node.child("type")
+        if kind is None:
+            raise ConfigError(f"a {table.kind} needs a mapping with `type`", where=_place(node, path))
+        try:
+            cls = table.get(kind.value)
+        except ConfigError as error:
+            raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
+        return self.section(node, cls, path, {name: child for name, child in node.value.items() if name != "type"})
+
+    def section(self, node: Node, cls: type, path: KeyPath, options: dict[str, Node] | None = None) -> object:
         known = options_of(cls).known
         values = {
-            name: build_value(value, known[name].annotation if name in known else UNKNOWN, f"{where}.{name}", locate)
-            for name, value in spec.items()
-            if name != "type"
+            name: self.value(child, known[name].annotation if name in known else UNKNOWN, (*path, name))
+            for name, child in (node.value if options is None else options).items()
         }
-        return cls(**values)
-    except ConfigError as error:
-        if error.where is not None:
-            raise
-        raise ConfigError(error.problem, where=locate(where), fix=error.fix) from error
+        try:
+            return cls(**values)
+        except PaddleISAError as error:
+            if error.where is not None or not isinstance(error, ConfigError):
+                raise
+            raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            problem = f"{cls.__name__} cannot be made of these values ({type(error).__name__}: {error})"
+            fix = f"It was raised at {shorten(frame.filename)}:{frame.lineno}"
+            raise ConfigError(problem, where=_place(node, path), fix=fix) from error
+
+    def items(self, node: Node, items: list | tuple | dict) -> object:
+        return items
+
+    def leaf(self, node: Node, annotation: object, path: KeyPath) -> object:
+        try:
+            return coerce(node.plain(), annotation)
+        except BadValue as error:
+            raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
+
+    def misfit(self, node: Node, annotation: object, path: KeyPath) -> object:
+        raise ConfigError(f"must be {describe(annotation)}, not {shown(node.plain())}", where=_place(node, path))
 
 
-def build_value(value: object, annotation: object, where: str, locate: Locate = str) -> object:
-    """One option's value as its constructor wants it: components built, the rest coerced by ``annotation``."""
-    table, inner = table_of(annotation), bare(annotation)
-    if table is not None:
-        return build_component(value, table, where, locate)
-    if is_union(inner) and is_structured(annotation):
-        return None if value is None else build_value(value, branch_for(inner, value), where, locate)
-    kind, args = typing.get_origin(inner), typing.get_args(inner)
-    if is_structured(annotation) and kind in (list, tuple) and isinstance(value, list):
-        return kind(build_value(item, args[0], f"{where}.{index}", locate) for index, item in enumerate(value))
-    if is_structured(annotation) and kind is dict and isinstance(value, dict):
-        return {key: build_value(item, args[1], f"{where}.{key}", locate) for key, item in value.items()}
-    try:
-        return coerce(value, annotation)
-    except BadValue as error:
-        raise ConfigError(error.problem, where=locate(where), fix=error.fix) from error
+class _SettingsBuilder(_Builder):
+    """Sections as dataclasses, components as they are."""
+
+    def component(self, node: Node, table: Registry, path: KeyPath) -> object:
+        return node.plain()
+
+
+def _place(node: Node, path: KeyPath) -> str:
+    return f"{node.origin}: {dotted(path)}" if path else str(node.origin)

@@ -25,11 +25,10 @@ class Config(Mapping):
         tree: the values with their origins.
         name: the file's stem; names the run and its weights.
         path: the file that was loaded, None for a config made in Python.
-        warnings: of a checked config: what may be meant, but seldom is, one sentence each.
     """
 
-    def __init__(self, tree: Node, name: str, path: Path | None = None, warnings: Iterable[str] = ()):
-        self.tree, self.name, self.path, self.warnings = tree, name, path, tuple(warnings)
+    def __init__(self, tree: Node, name: str, path: Path | None = None):
+        self.tree, self.name, self.path = tree, name, path
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object], name: str = "config", source: str = "Python") -> Config:
@@ -100,21 +99,13 @@ class Config(Mapping):
         return json.dumps(values, sort_keys=True)
 
 
-def load_config(
+def read_config(
     path_or_name: str | Path,
     opts: Iterable[str] = (),
     plugins: Iterable[str | Path] = (),
     flags: Mapping[str, object] | None = None,
 ) -> Config:
-    """Read a config with all that it inherits from, then ``flags``, then ``opts`` on top.
-
-    Only reading happens here; :func:`paddleisa.config.check` says whether the values can be built.
-
-    Args:
-        path_or_name: a YAML file (PaddleSeg's own load unchanged), or the name of a shipped config.
-        opts: ``"a.b=1"`` strings; indices reach into lists: ``"train_dataset.transforms.0.min_scale_factor=0.5"``.
-        plugins: Python files of users, added to those that the config names.
-        flags: top-level values by name, ``{"batch_size": 4}``; ``learning_rate`` sets the schedule's.
+    """A config as :func:`paddleisa.config.load_config` reads it, its values not checked. Imports no components.
 
     Raises:
         ConfigError: naming file and line, or option.

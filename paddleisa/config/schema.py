@@ -1,16 +1,21 @@
-"""The top level of a config. To add a key, add a line: the annotation is its check, ``None`` means not given."""
+"""The top level of a config, with the real defaults. To add a key, add a field: its annotation is its check.
+
+``check`` turns a config into a :class:`Settings`. Nobody downstream fills in a default of their own. A component (a
+mapping with ``type``) stays plain there: :func:`paddleisa.config.build_part` builds it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from paddleisa.inference.protocols import protocol_names
+from paddleisa.inference.protocols import DEFAULT, protocol_names
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 
 PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
 Size = tuple[PositiveInt, PositiveInt]  # width, height
 
 
@@ -20,7 +25,7 @@ def _known_protocol(name: str) -> str:
     return name
 
 
-@dataclass
+@dataclass(frozen=True)
 class Loss:
     """One loss and factor for each training output of the model; a single type serves all of ``coef``."""
 
@@ -28,21 +33,23 @@ class Loss:
     coef: list[float]
 
 
-@dataclass
+@dataclass(frozen=True)
 class TestConfig:
-    """How ``val`` evaluates where its command line says nothing (PaddleSeg's ``test_config``)."""
+    """How models are evaluated, by ``val`` and while training (PaddleSeg's ``test_config``, and ``protocol``)."""
+
+    __test__ = False  # no test class, whatever pytest makes of the name
 
     aug_eval: bool = False
-    scales: Annotated[float, Field(gt=0)] | list[Annotated[float, Field(gt=0)]] = 1.0
+    scales: PositiveFloat | list[PositiveFloat] = 1.0
     flip_horizontal: bool = False
     flip_vertical: bool = False
     is_slide: bool = False
     crop_size: Size | None = None
     stride: Size | None = None
-    protocol: Annotated[str, AfterValidator(_known_protocol)] | None = None  # ours; see inference/protocols.py
+    protocol: Annotated[str, AfterValidator(_known_protocol)] = DEFAULT  # ours; see inference/protocols.py
 
 
-@dataclass
+@dataclass(frozen=True)
 class Export:
     """PaddleSeg's ``export``: what the exported network ends in, and its preprocessing where it is not val's."""
 
@@ -51,35 +58,47 @@ class Export:
     output_op: Literal["argmax", "softmax", "none"] = "argmax"
 
 
-@dataclass
+@dataclass(frozen=True)
 class EMA:
     """Exponential moving average of the weights, which is then what is evaluated and kept as best."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.9998
 
 
-@dataclass
-class Schema:
-    """All keys of a config (``_base_`` and ``_inherited_`` are gone when files have been merged)."""
+@dataclass(frozen=True)
+class Settings:
+    """All keys of a config (``_base_`` and ``_inherited_`` are gone when files have been merged).
 
-    batch_size: PositiveInt | None = None  # per card, as in PaddleSeg
-    iters: PositiveInt | None = None
+    A key that is ``null`` counts as not given. ``NEEDS`` says which keys must be given for what, so that a consumer
+    that has checked for its purpose meets no None in those.
+
+    Attributes:
+        batch_size: images of one process in one iteration (per card, as in PaddleSeg).
+        iters: iterations of the whole schedule; 0 where the config is for no training.
+        ema: None trains without a moving average, ``{}`` with its defaults.
+        early_stop: evaluations in a row without a better mIoU; None goes on to the end.
+        repeats: times that the training images count as one epoch.
+        to_static_training: a key of PaddleSeg 2.x.
+    """
+
+    batch_size: PositiveInt = 1
+    iters: PositiveInt = 0
     model: Annotated[object, MODELS] | None = None
     train_dataset: Annotated[object, DATASETS] | None = None
     val_dataset: Annotated[object, DATASETS] | None = None
     optimizer: Annotated[object, OPTIMIZERS] | None = None
     lr_scheduler: Annotated[object, SCHEDULES] | None = None
     loss: Loss | None = None
-    test_config: TestConfig | None = None
-    export: Export | None = None
-    plugins: list[str] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
-    precision: Literal["fp32", "fp16", "bf16"] | None = None
-    amp_level: Literal["O1", "O2"] | None = None
+    test_config: TestConfig = field(default_factory=TestConfig)
+    export: Export = field(default_factory=Export)
+    plugins: list[str] = field(default_factory=list)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    amp_level: Literal["O1", "O2"] = "O1"
     ema: EMA | None = None
-    early_stop: PositiveInt | None = None  # evaluations in a row without a better mIoU
-    repeats: PositiveInt | None = None  # times the training images count as one epoch
-    to_static_training: bool | None = None  # a key of PaddleSeg 2.x
+    early_stop: PositiveInt | None = None
+    repeats: PositiveInt = 1
+    to_static_training: bool = False
 
 
 NEEDS: dict[str, tuple[str, ...]] = {

@@ -45,8 +45,12 @@ def options_of(cls: type) -> Options:
     names = getattr(inspect.unwrap(cls.__init__), "__globals__", {})
     if is_section(cls):
         names = vars(sys.modules[cls.__module__])
+    made = {}  # inspect shows a dataclass's default_factory as a placeholder
+    if dataclasses.is_dataclass(cls):
+        fields = dataclasses.fields(cls)
+        made = {f.name: f.default_factory() for f in fields if f.default_factory is not dataclasses.MISSING}
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    known = {p.name: Option(p.name, _resolve(p.annotation, names), p.default) for p in named}
+    known = {p.name: Option(p.name, _resolve(p.annotation, names), made.get(p.name, p.default)) for p in named}
     return Options(known, any(p.kind is p.VAR_KEYWORD for p in parameters))
 
 

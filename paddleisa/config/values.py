@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import types
 import typing
 
 import annotated_types
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
@@ -38,11 +37,12 @@ class BadValue(Exception):
 def coerce(value: object, annotation: object) -> object:
     """``value`` as its constructor wants it: a list becomes a tuple, an int a float, nothing else changes its type.
 
-    Strict: ``"8"`` and ``8.0`` are no int, ``True`` is no number. Raises BadValue.
+    Strict: ``"8"`` and ``8.0`` are no int, ``True`` is no number. Raises BadValue. What the constructor does not
+    annotate stays as it is.
     """
-    adapter = _adapter(annotation)
-    if adapter is None:
+    if annotation is UNKNOWN:
         return value
+    adapter = _adapter(annotation)
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
@@ -53,10 +53,8 @@ def coerce(value: object, annotation: object) -> object:
 
 def normalise(value: object, annotation: object) -> object:
     """``value`` checked as by :func:`coerce`, but plain: what the resolved config shows (1 for a float as 1.0)."""
-    adapter = _adapter(annotation)
-    if adapter is None:
-        return value
-    return adapter.dump_python(coerce(value, annotation), mode="json", exclude_unset=True, warnings=False)
+    coerced = coerce(value, annotation)
+    return _adapter(annotation).dump_python(coerced, mode="json", exclude_unset=True, warnings=False)
 
 
 def describe(annotation: object) -> str:
@@ -134,11 +132,10 @@ def _literals(annotation: object) -> list[object]:
     return [c for a in typing.get_args(inner) for c in _literals(a)] if is_union(inner) else []
 
 
-def _adapter(annotation: object) -> TypeAdapter | None:
-    """None where an annotation says nothing that can be checked: absent, or a class that pydantic does not know."""
-    if annotation is UNKNOWN or isinstance(annotation, types.ModuleType):
-        return None
+def _adapter(annotation: object) -> TypeAdapter:
+    """Pydantic's judge of ``annotation``. A class that pydantic does not know is one that no plain value is."""
     try:
-        return TypeAdapter(annotation)
-    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError):
-        return None
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
+        problem = f"cannot be checked: its class annotates it with {annotation!r:.80}"
+        raise BadValue(problem, "Annotate it with a type that YAML has, or Annotated[object, TABLE]") from error

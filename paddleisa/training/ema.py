@@ -22,8 +22,6 @@ class EMA:
         average: to go on from, as :meth:`state` gives it; None starts from what the model is now.
     """
 
-    DECAY = 0.9998
-
     def __init__(self, model: nn.Layer, decay: float, average: Mapping[str, np.ndarray] | None = None):
         self.decay, self._model = decay, model
         if average is None:

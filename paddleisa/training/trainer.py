@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 
 from paddleisa.build import build_dataset, build_loss, build_model, build_optimizer
-from paddleisa.config import Config, check
+from paddleisa.config import CheckedConfig, Config, check
 from paddleisa.errors import TrainingError
 from paddleisa.training import resume
 from paddleisa.training.batches import Batch, training_batches
@@ -30,7 +30,6 @@ from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank, world_size
 from paddleisa.utils.signals import StopRequest
 
-DEFAULT_SEED = 42
 StepHook = Callable[[TrainState, Batch], None]
 
 
@@ -79,20 +78,20 @@ class Trainer:
         origin: lines that say where the weights come from.
     """
 
-    def __init__(self, config: Config, options: TrainOptions, before_step: StepHook | None = None):
+    def __init__(self, config: CheckedConfig, options: TrainOptions, before_step: StepHook | None = None):
         self._config, self._options, self._before_step = config, options, before_step
-        seed = DEFAULT_SEED if config.get("seed") is None else config["seed"]
-        paddle.seed(seed)  # the initial weights
+        settings = config.settings
+        paddle.seed(settings.seed)  # the initial weights
         self._dataset = build_dataset(config, "train")
-        self._dataset.seed = seed
+        self._dataset.seed = settings.seed
         self._validation = Validation(config, options) if options.do_eval else None
         self.plan = Plan(
-            config["iters"],
+            settings.iters,
             len(self._dataset),
-            config["batch_size"],
+            settings.batch_size,
             world_size(),
-            seed,
-            config.get("repeats") or 1,
+            settings.seed,
+            settings.repeats,
             options.save_interval,
         )
         self._loss = build_loss(config)
@@ -107,11 +106,12 @@ class Trainer:
         origin = [] if found else load_initial(model, options.reinit_classifier)
         optimizer, schedule = build_optimizer(config)
         scheduler = schedule.scheduler(self.plan.iters)
-        precision = Precision(config.get("precision") or "fp32", config.get("amp_level") or "O1")
+        settings = config.settings
+        precision = Precision(settings.precision, settings.amp_level)
         state = TrainState(model, optimizer.create(model, scheduler), scheduler, precision)
         precision.prepare(model, state.optimizer)
-        if config.get("ema") is not None:
-            state.ema = EMA(model, config["ema"].get("decay", EMA.DECAY))
+        if settings.ema is not None:
+            state.ema = EMA(model, settings.ema.decay)
         if found:
             origin = resume.resume(state, found[1], found[0], config, self.plan, options.force)
         return state, origin, found is not None
@@ -200,8 +200,8 @@ class Trainer:
         distributed.barrier()
 
     def _is_exhausted(self) -> bool:
-        patience = self._config.get("early_stop")
-        return bool(patience) and self.state.evaluations_since_best >= patience
+        patience = self._config.settings.early_stop
+        return patience is not None and self.state.evaluations_since_best >= patience
 
     def _open_log(self) -> RunLog:
         if rank() != 0:

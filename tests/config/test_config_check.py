@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paddleisa.config import Config, check, load_config
+from paddleisa.config import Config, check, read_config
 from paddleisa.errors import ConfigError
 
 
@@ -12,7 +12,7 @@ from paddleisa.errors import ConfigError
 def checked(fakes, write):
     """``checked("a.b=1", purpose=...)``: the valid config with options, checked."""
     path = write("a.yml", fakes.VALID)
-    return lambda *opts, purpose="train", **options: check(load_config(path, opts), purpose, **options)
+    return lambda *opts, purpose="train", **options: check(read_config(path, opts), purpose, **options)
 
 
 def problems(checked, *opts, **options):
@@ -66,11 +66,11 @@ def test_a_whole_number_given_for_a_float_becomes_one(checked):
             "train_dataset.transforms.0={type: Crop}",
             "transforms.0: Crop needs the option 'crop_size': a list of 2 values",
         ),
-        ("iters='8'", "iters: must be a whole number greater than 0 or null, not '8'. Write 8 without quotes"),
-        ("iters=8.0", "iters: must be a whole number greater than 0 or null, not 8.0. Write 8"),
+        ("iters='8'", "iters: must be a whole number greater than 0, not '8'. Write 8 without quotes"),
+        ("iters=8.0", "iters: must be a whole number greater than 0, not 8.0. Write 8"),
         ("iters=8.5", "not 8.5"),
-        ("iters=true", "iters: must be a whole number greater than 0 or null, not true"),
-        ("iters=0", "iters: must be a whole number greater than 0 or null, not 0"),
+        ("iters=true", "iters: must be a whole number greater than 0, not true"),
+        ("iters=0", "iters: must be a whole number greater than 0, not 0"),
         ("iters={type: Net}", "iters: must be a whole number"),
         ("model.align_corners=1", "model.align_corners: must be true or false, not 1"),
         ("model.align_corners='False'", "not 'False'. Write False without quotes"),
@@ -84,8 +84,8 @@ def test_a_whole_number_given_for_a_float_becomes_one(checked):
         ("loss=3", "loss: must be a mapping with types, coef, not 3"),
         ("loss={coef: [1, 1]}", "loss: loss needs the option 'types'"),
         ("loss.types.1.losses.0.type=Entrop", "loss.types.1.losses.0.type: there is no loss 'Entrop'. Did you mean"),
-        ("plugins=3", "plugins: must be a list, each item text or null, not 3"),
-        ("precision=fp61", "one of fp32, fp16, bf16 or null, not 'fp61'. Did you mean 'fp16'?"),
+        ("plugins=3", "plugins: must be a list, each item text, not 3"),
+        ("precision=fp61", "one of fp32, fp16, bf16, not 'fp61'. Did you mean 'fp16'?"),
     ],
 )
 def test_a_wrong_value_is_named_with_cause_and_remedy(checked, opt, expected):
@@ -112,7 +112,7 @@ def test_an_option_left_over_from_another_type_tells_both_places(fakes, write):
     write("base.yml", fakes.VALID)
     own = "_base_: base.yml\nmodel:\n  type: PlainNet\nloss: {types: [{type: Entropy}], coef: [1]}\n"
     with pytest.raises(ConfigError) as caught:
-        check(load_config(write("own.yml", own)), "train")
+        check(read_config(write("own.yml", own)), "train")
     first = str(caught.value.problems[0])
     assert first.startswith("base.yml:5: model.down_factor: PlainNet has no option 'down_factor'")
     assert "PlainNet is from own.yml:3" in first
@@ -129,7 +129,7 @@ def test_an_option_left_over_from_another_type_tells_both_places(fakes, write):
     ],
 )
 def test_what_is_required_depends_on_the_purpose(fakes, write, purpose, text, missing):
-    config = load_config(write("a.yml", text))
+    config = read_config(write("a.yml", text))
     if not missing:
         assert check(config, purpose) == config
         return
@@ -177,7 +177,8 @@ def test_defaults_are_written_out_on_demand_with_their_class(checked):
     assert config["model"]["backbone"]["multi_grid"] == [1, 1, 1]
     assert config.origin("model.backbone.multi_grid") == "default of Stem"
     assert config["test_config"]["flip_vertical"] is False
-    assert "precision" not in config
+    assert config["precision"] == "fp32"
+    assert config.origin("precision") == "default of the config"
 
 
 def test_a_config_made_in_python_is_checked_alike(fakes):

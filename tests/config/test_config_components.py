@@ -6,14 +6,14 @@ from typing import Annotated
 
 import pytest
 
-from paddleisa.config import build_component, build_part, check, load_config
+from paddleisa.config import build_component, build_part, check, read_config
 from paddleisa.errors import ConfigError
 from paddleisa.registry import BACKBONES, DATASETS, LOSSES, MODELS, OPTIMIZERS
 
 
 @pytest.fixture
 def config(fakes, write):
-    return check(load_config(write("a.yml", fakes.VALID)), "train")
+    return check(read_config(write("a.yml", fakes.VALID)), "train")
 
 
 def test_a_component_gets_built_parts_and_coerced_values(config, fakes):

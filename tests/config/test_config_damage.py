@@ -12,7 +12,7 @@ from config_fakes import VALID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paddleisa.config import build_part, check, load_config
+from paddleisa.config import build_part, check, read_config
 from paddleisa.errors import ConfigError
 from paddleisa.registry import MODELS
 
@@ -70,7 +70,7 @@ def file(tmp_path_factory):
 def survives(path: Path, opts=()):
     """Load, check, dump and build; a ConfigError with a message on the way is as good."""
     try:
-        config = check(load_config(path, opts), "train")
+        config = check(read_config(path, opts), "train")
         config.dump()
         build_part(config, "model", MODELS)
     except ConfigError as error:
@@ -148,11 +148,11 @@ def test_random_names(fakes, name):
 @given(data=st.data())
 def test_random_options_on_a_shipped_config_with_the_real_components(data):
     name = "isanet_resnet50_os8_cityscapes_769x769_80k"
-    tree = load_config(name).to_dict()
+    tree = read_config(name).to_dict()
     paths = st.sampled_from(places(tree)).map(lambda path: ".".join(map(str, path)))
     keys = paths | st.tuples(paths, WORDS).map(".".join)
     opts = data.draw(st.lists(st.tuples(keys, VALUES.map(json.dumps)).map("=".join), min_size=1, max_size=3))
     try:
-        check(load_config(name, opts), "train", defaults=True).dump()
+        check(read_config(name, opts), "train", defaults=True).dump()
     except ConfigError as error:
         assert str(error)

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paddleisa.config import Config, check, load_config
+from paddleisa.config import Config, check, read_config
 
 SCALARS = (
     st.none()
@@ -38,7 +38,7 @@ def test_a_dump_loads_back_to_an_equal_config(tmp_path_factory, tree):
     for origins in (True, False):
         path = tmp_path_factory.mktemp("dump") / "a.yml"
         path.write_text(config.dump(origins), encoding="utf-8")
-        again = load_config(path)
+        again = read_config(path)
         assert again == config
         assert again.to_dict() == tree
         assert again.digest() == config.digest()
@@ -46,7 +46,7 @@ def test_a_dump_loads_back_to_an_equal_config(tmp_path_factory, tree):
 
 def test_each_values_line_ends_with_its_origin(fakes, write):
     write("base.yml", "a: {x: 1, y: [1, 2]}\nl:\n  - {t: 3}\n")
-    config = load_config(write("own.yml", "_base_: base.yml\na: {x: text}\n"), ["b=2"])
+    config = read_config(write("own.yml", "_base_: base.yml\na: {x: text}\n"), ["b=2"])
     lines = [line.split("  # ") for line in config.dump().splitlines()]
     assert [(text.rstrip(), *origin) for text, *origin in lines] == [
         ("a:",),
@@ -59,7 +59,7 @@ def test_each_values_line_ends_with_its_origin(fakes, write):
 
 
 def test_a_list_of_several_origins_tells_each(write):
-    config = load_config(write("a.yml", "size: [1, 2]"), ["size.1=5"])
+    config = read_config(write("a.yml", "size: [1, 2]"), ["size.1=5"])
     assert [line.split() for line in config.dump().splitlines()] == [
         ["size:"],
         ["-", "1", "#", "a.yml:1"],
@@ -68,13 +68,13 @@ def test_a_list_of_several_origins_tells_each(write):
 
 
 def test_an_option_with_line_breaks_cannot_break_the_dump(write):
-    config = load_config(write("a.yml", "a: 1"), ["b='x\n\n  y: 2'\n"])
+    config = read_config(write("a.yml", "a: 1"), ["b='x\n\n  y: 2'\n"])
     assert yaml.safe_load(config.dump()) == config.to_dict() == {"a": 1, "b": "x\ny: 2"}
 
 
 def test_a_checked_config_survives_dump_and_load(fakes, write):
-    config = check(load_config(write("a.yml", fakes.VALID)), "train")
-    again = load_config(write("b.yml", config.dump()))
+    config = check(read_config(write("a.yml", fakes.VALID)), "train")
+    again = read_config(write("b.yml", config.dump()))
     assert again == config
     assert check(again, "train").digest() == config.digest()
 

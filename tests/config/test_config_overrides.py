@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paddleisa.config import load_config
+from paddleisa.config import read_config
 from paddleisa.errors import ConfigError
 
 BASE = """
@@ -20,7 +20,7 @@ BASE = """
 @pytest.fixture
 def load(write):
     path = write("a.yml", BASE)
-    return lambda *opts, **options: load_config(path, opts, **options)
+    return lambda *opts, **options: read_config(path, opts, **options)
 
 
 def test_a_value_is_yaml(load):
@@ -83,7 +83,7 @@ def test_opts_win_over_flags(load):
 
 def test_a_learning_rate_without_a_schedule_says_what_is_missing(write):
     with pytest.raises(ConfigError, match=r"--learning_rate 0.1: the config has no 'lr_scheduler' yet"):
-        load_config(write("b.yml", "a: 1"), flags={"learning_rate": 0.1})
+        read_config(write("b.yml", "a: 1"), flags={"learning_rate": 0.1})
 
 
 def test_a_config_is_not_changed_by_what_is_made_from_it(load):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from paddleisa.config import check, load_config
+from paddleisa.config import check, read_config
 from paddleisa.errors import ConfigError
 
 PLUGIN = """
@@ -27,13 +27,13 @@ def model(name):
 def test_a_plugin_is_relative_to_the_file_that_names_it(fakes, write):
     write("x/parts/mine.py", PLUGIN.format(name="Own1"))
     write("x/base.yml", model("Own1"))
-    assert check(load_config(write("own.yml", "_base_: x/base.yml")), "model")["model"]["type"] == "Own1"
+    assert check(read_config(write("own.yml", "_base_: x/base.yml")), "model")["model"]["type"] == "Own1"
 
 
 def test_a_plugin_of_the_command_line_is_relative_to_the_current_folder_and_joins_the_configs(fakes, write):
     write("mine.py", PLUGIN.format(name="Own2"))
     write("parts/mine.py", PLUGIN.format(name="Own3"))
-    config = load_config(write("own.yml", model("Own2")), plugins=["mine.py"])
+    config = read_config(write("own.yml", model("Own2")), plugins=["mine.py"])
     assert check(config, "model")["model"]["type"] == "Own2"
     assert config.origin("plugins.1") == "--plugin mine.py"
 
@@ -41,8 +41,8 @@ def test_a_plugin_of_the_command_line_is_relative_to_the_current_folder_and_join
 def test_a_plugin_runs_once(fakes, write, tmp_path):
     write("parts/mine.py", PLUGIN.format(name="Own4"))
     path = write("own.yml", model("Own4"))
-    check(load_config(path), "model")
-    check(load_config(path), "model")
+    check(read_config(path), "model")
+    check(read_config(path), "model")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_plugin_runs_once(fakes, write, tmp_path):
 def test_a_plugin_that_fails_is_named_with_its_line(fakes, write, code, line, words):
     write("parts/mine.py", code)
     with pytest.raises(ConfigError) as caught:
-        check(load_config(write("own.yml", "plugins: [parts/mine.py]")))
+        check(read_config(write("own.yml", "plugins: [parts/mine.py]")))
     message = str(caught.value)
     assert message.startswith(f"parts/mine.py:{line}: the plugin fails: ")
     assert words in message
@@ -67,12 +67,12 @@ def test_a_plugin_that_fails_is_named_with_its_line(fakes, write, code, line, wo
 
 def test_a_missing_plugin_is_named_with_the_config_line(fakes, write):
     with pytest.raises(ConfigError, match=r"^own\.yml:2: the plugin 'parts/gone\.py' is not a Python file"):
-        check(load_config(write("own.yml", "iters: 1\nplugins: [parts/gone.py]")))
+        check(read_config(write("own.yml", "iters: 1\nplugins: [parts/gone.py]")))
 
 
 def test_reading_a_config_imports_neither_paddle_nor_pydantic():
     code = (
-        "import sys, paddleisa.config as c; c.load_config('isanet_resnet50_os8_voc12aug_512x512_40k');"
+        "import sys, paddleisa.config as c; c.read_config('isanet_resnet50_os8_voc12aug_512x512_40k');"
         "sys.exit(bool({'paddle', 'pydantic', 'cv2'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from paddleisa.config import load_config
+from paddleisa.config import read_config
 from paddleisa.errors import ConfigError
 
 
 def refusal(path, **options):
     with pytest.raises(ConfigError) as caught:
-        load_config(path, **options)
+        read_config(path, **options)
     return str(caught.value)
 
 
@@ -38,13 +38,13 @@ def refusal(path, **options):
     ],
 )
 def test_a_scalar_is_read_as_people_mean_it(write, text, value):
-    got = load_config(write("a.yml", f"x: {text}"))["x"]
+    got = read_config(write("a.yml", f"x: {text}"))["x"]
     assert got == value
     assert type(got) is type(value)
 
 
 def test_every_value_knows_its_line(write):
-    config = load_config(write("a.yml", "a: 1\n\nb:\n  c: x\n  d:\n    - 7\n    - e: 2\n"))
+    config = read_config(write("a.yml", "a: 1\n\nb:\n  c: x\n  d:\n    - 7\n    - e: 2\n"))
     assert config.origins == {"a": "a.yml:1", "b.c": "a.yml:4", "b.d.0": "a.yml:6", "b.d.1.e": "a.yml:7"}
     assert config.origin("b.d") == "a.yml:5"
     assert config.origin("b.d.1.missing") == "a.yml:7"
@@ -101,7 +101,7 @@ def test_aliases_that_multiply_are_refused(write):
 
 
 def test_merge_keys_bring_in_what_the_mapping_does_not_have(write):
-    config = load_config(write("a.yml", "base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\n"))
+    config = read_config(write("a.yml", "base: &b {x: 1, y: 2}\nown: {<<: *b, y: 3}\n"))
     assert config["own"] == {"x": 1, "y": 3}
 
 
@@ -126,12 +126,12 @@ def test_impossible_names_are_refused(name):
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(write):
-    assert load_config(write("a.yml", b"\xef\xbb\xbfa: 1\n"))["a"] == 1
+    assert read_config(write("a.yml", b"\xef\xbb\xbfa: 1\n"))["a"] == 1
 
 
 def test_a_shipped_config_is_found_by_its_name_and_nearest_names_are_offered():
     name = "isanet_resnet50_os8_cityscapes_769x769_80k"
-    assert load_config(name).name == name
+    assert read_config(name).name == name
     assert f"Did you mean {name!r}?" in refusal("isanet_resnet50_os8_cityscape_769x769_80k")
 
 
@@ -139,7 +139,7 @@ def test_a_folder_named_like_a_shipped_config_is_not_in_its_way(write, tmp_path)
     write("other.yml", "a: 1")
     name = "isanet_resnet50_os8_cityscapes_769x769_80k"
     (tmp_path / name).mkdir()
-    assert load_config(name)["iters"] == 80000
+    assert read_config(name)["iters"] == 80000
 
 
 def test_a_path_that_is_wrong_is_answered_with_the_shipped_name():

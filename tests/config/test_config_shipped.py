@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from paddleisa.config import check, load_config, shipped_configs
+from paddleisa.config import check, read_config, shipped_configs
 
 HERE = Path(__file__).parent
 ROWS = sorted(name for name, path in shipped_configs().items() if path.parent.name == "isanet")
@@ -14,8 +14,8 @@ ROWS = sorted(name for name, path in shipped_configs().items() if path.parent.na
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_a_shipped_config_is_fit_for_training_and_evaluation(name):
-    config = check(load_config(name), "train")
-    assert check(load_config(name), "val") == config
+    config = check(read_config(name), "train")
+    assert check(read_config(name), "val") == config
     assert config.name == name
 
 
@@ -38,8 +38,8 @@ def test_the_rows_are_the_four_published_ones():
 @pytest.mark.parametrize("era", ["today", "2021"])
 @pytest.mark.parametrize("name", ROWS)
 def test_paddlesegs_own_file_means_the_same_as_ours(name, era):
-    theirs = check(load_config(HERE / f"paddleseg_{era}" / "isanet" / f"{name}.yml"), "train")
-    ours = check(load_config(name), "train")
+    theirs = check(read_config(HERE / f"paddleseg_{era}" / "isanet" / f"{name}.yml"), "train")
+    ours = check(read_config(name), "train")
     assert ours.differences(theirs) == []
     assert theirs == ours
 
@@ -54,7 +54,7 @@ def test_paddlesegs_own_file_means_the_same_as_ours(name, era):
     ],
 )
 def test_a_row_has_its_published_settings(name, facts):
-    config = check(load_config(name), "train", defaults=True)
+    config = check(read_config(name), "train", defaults=True)
     model, optimizer = config["model"], config["optimizer"]
     assert facts == (
         optimizer["weight_decay"],

@@ -208,3 +208,13 @@ def test_weights_to_start_from_are_loaded_and_the_backbones_are_then_not_asked_f
         trainer.state.model.state_dict()["head.cls.1.weight"].numpy(), read_weights(weights)["head.cls.1.weight"]
     )
     assert "model.pretrained" in trainer.origin[0]
+
+
+def test_an_empty_ema_section_trains_with_the_average(tmp_path):
+    trainer = Trainer(load_config(TINY, opts=["ema={}"]), TrainOptions(save_dir=tmp_path))
+    assert trainer.state.ema.decay == 0.9998
+
+
+def test_a_seed_of_null_is_the_default_seed(tmp_path):
+    trainers = [Trainer(load_config(TINY, opts=opts), TrainOptions(save_dir=tmp_path)) for opts in ([], ["seed=null"])]
+    assert trainers[0].plan.seed == trainers[1].plan.seed == 42

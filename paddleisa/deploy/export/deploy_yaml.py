@@ -61,7 +61,7 @@ def write_deploy_yaml(
         weights: ``digest`` of the values, and of the weights' file ``file`` and ``sha256`` where there is one.
     """
     config = check(config, "val", defaults=True)
-    transforms = (config.get("export") or {}).get("transforms") or config["val_dataset"].get("transforms") or []
+    transforms = config["export"]["transforms"] or config["val_dataset"].get("transforms") or []
     content = {
         "Deploy": _paddleseg(written, transforms, input_shape, output_op),
         "model": {
@@ -82,7 +82,7 @@ def write_deploy_yaml(
         "output": _output(config, input_shape, output_op),
         "transforms": transforms,
         "padding": [t for t in transforms if str(t.get("type", "")).startswith("Padding")],
-        "test": config.get("test_config") or {"aug_eval": False, "is_slide": False},
+        "test": config["test_config"],
         **class_facts(config),
         "files": {w.format: _files(w) for w in written},
         "compared": {w.format: [d.to_dict() for d in w.differences] for w in written},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from paddleisa.config import Config
+from paddleisa.config import Config, check
 from paddleisa.deploy.export import deploy_yaml
 from paddleisa.deploy.export.formats import FORMATS, FREE_SHAPE, Written, require_format, write_checked, write_quantised
 from paddleisa.deploy.export.model_digest import weights_digest
@@ -65,9 +65,10 @@ def export_model(
         UsageError: a setting that cannot be used, or a folder that holds other files.
         DeployError: a package is missing, the model cannot be converted, or a file computes something else.
     """
-    given = config.get("export") or {}
-    output_op = output_op or given.get("output_op") or "argmax"
-    input_shape = checked_shape(input_shape or given.get("input_shape") or FREE_SHAPE)
+    config = check(config, "val")
+    given = config.settings.export
+    output_op = output_op or given.output_op
+    input_shape = checked_shape(input_shape or given.input_shape or FREE_SHAPE)
     folder = Path(save_dir).absolute()
     _check_settings(formats, output_op)
     _check_replaceable(folder)
