@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from paddleisa.errors import CheckpointError, WeightsError
-from paddleisa.utils.files import atomic_write, fsync_folder, sha256_of, write_error
+from paddleisa.utils.files import atomic_write, new_folder, remove_folder, sha256_of
 from paddleisa.weights import read_weights, save_weights
 
 FORMAT = 1
@@ -38,32 +37,20 @@ class Checkpoint:
 
 
 def save_checkpoint(save_dir: str | os.PathLike, checkpoint: Checkpoint) -> Path:
-    """Write ``save_dir/iter_N``: first under another name, synced to the disk, then renamed.
+    """Write ``save_dir/iter_N``, where N is the iteration; gives the folder.
 
     Raises:
         WriteError: the disk is full or forbidden; no partial folder is left, and older checkpoints are untouched.
     """
     target = Path(save_dir) / f"iter_{checkpoint.facts['iteration']}"
-    partial = target.with_name(f".{target.name}.part")
-    try:
-        _remove(partial)
-        partial.mkdir(parents=True)
+    with new_folder(target) as filling:
         digests = {}
         for name, state in checkpoint.arrays.items():
-            if not state:  # plain SGD keeps nothing
-                continue
-            save_weights(state, partial / f"{name}.pdparams")  # the suffix chooses the format
-            (partial / f"{name}.pdparams").replace(partial / name)
-            digests[name] = sha256_of(partial / name)
-        with atomic_write(partial / "checkpoint.json", "w") as stream:
+            if state:  # plain SGD keeps nothing
+                written = save_weights(state, filling / f"{name}.pdparams")  # the suffix chooses the format
+                digests[name] = sha256_of(written.rename(filling / name))
+        with atomic_write(filling / "checkpoint.json", "w") as stream:
             json.dump({"format": FORMAT, **checkpoint.facts, "sha256": digests}, stream, indent=1)
-        _remove(target)
-        partial.replace(target)
-        fsync_folder(target.parent)
-    except OSError as error:
-        raise write_error(target, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 
@@ -114,24 +101,9 @@ def newest_readable(save_dir: str | os.PathLike) -> tuple[Path, Checkpoint] | No
     return None
 
 
-def keep_newest(save_dir: str | os.PathLike, count: int) -> None:
-    """Remove the oldest checkpoints until ``count`` are left; 0 or less keeps all."""
-    paths = checkpoints(save_dir)
-    for path in paths[: max(len(paths) - count, 0)] if count > 0 else []:
-        _remove(path)
-
-
-def remove_leftovers(save_dir: str | os.PathLike) -> None:
-    """Remove what a killed process was writing or removing."""
-    for pattern in (".iter_*.part", ".iter_*.removed"):
-        for folder in Path(save_dir).glob(pattern):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder so that a crash in between leaves no half checkpoint under its name."""
-    if folder.exists():
-        doomed = folder.with_name(f".{folder.name.lstrip('.')}.removed")
-        shutil.rmtree(doomed, ignore_errors=True)
-        folder.replace(doomed)
-        shutil.rmtree(doomed)
+def keep_only(save_dir: str | os.PathLike, iterations: Collection[int], until: int) -> None:
+    """Remove the checkpoints of iterations up to ``until`` that are not among ``iterations``. Raises WriteError."""
+    for path in checkpoints(save_dir):
+        iteration = int(_NAME.match(path.name)[1])
+        if iteration <= until and iteration not in iterations:
+            remove_folder(path)

@@ -68,6 +68,18 @@ class Plan:
         """Whether a checkpoint, and with --do_eval an evaluation, follows this iteration."""
         return iteration % self.save_interval == 0 or iteration == self.iters
 
+    def kept(self, iteration: int, count: int) -> set[int]:
+        """Iterations whose checkpoints are kept after ``iteration``: its own, and the last ``count`` that were due.
+
+        Args:
+            iteration: the last one done.
+            count: 0 keeps all that were due.
+        """
+        due = [*range(self.save_interval, iteration + 1, self.save_interval)]
+        if iteration == self.iters and iteration not in due:
+            due.append(iteration)
+        return {*due[-count:], iteration}  # due[-0:] is all of them
+
     def order(self, epoch: int) -> np.ndarray:
         """Image numbers of an epoch in their shuffled order; every process computes the same."""
         rng = np.random.default_rng([self.seed, _SHUFFLE, epoch])

@@ -15,7 +15,7 @@ from paddleisa.config import CheckedConfig, Config, check
 from paddleisa.errors import TrainingError
 from paddleisa.training import resume
 from paddleisa.training.batches import Batch, training_batches
-from paddleisa.training.checkpoint import Checkpoint, keep_newest, remove_leftovers, save_checkpoint
+from paddleisa.training.checkpoint import Checkpoint, keep_only, save_checkpoint
 from paddleisa.training.ema import EMA
 from paddleisa.training.init_weights import load_initial
 from paddleisa.training.iteration_plan import Plan
@@ -28,6 +28,8 @@ from paddleisa.training.train_state import TrainState
 from paddleisa.training.validation import Validation, save_best
 from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank, world_size
+from paddleisa.utils.files import remove_leftovers
+from paddleisa.utils.lock import exclusive
 from paddleisa.utils.signals import StopRequest
 
 StepHook = Callable[[TrainState, Batch], None]
@@ -62,7 +64,11 @@ def train(config: Config, options: TrainOptions, before_step: StepHook | None = 
         TrainingError: the loss is no longer a finite number.
         WriteError: a full disk; the checkpoints before it are whole.
     """
-    return Trainer(check(config, "train"), options, before_step).run()
+    config = check(config, "train")
+    if rank() != 0:
+        return Trainer(config, options, before_step).run()
+    with exclusive(Path(options.save_dir, "training"), "training into this folder", "Give another --save_dir"):
+        return Trainer(config, options, before_step).run()
 
 
 class Trainer:
@@ -120,7 +126,7 @@ class Trainer:
         """Train to the end, to a signal, or until evaluations no longer get better."""
         state, options = self.state, self._options
         if rank() == 0:
-            remove_leftovers(options.save_dir)
+            self._tidy()
         with distributed.peers_alive(), StopRequest() as stop, self._open_log() as log:
             for line in [*self.origin, *announcement(self._config, self.plan, state.precision)]:
                 log.message(line)
@@ -196,8 +202,16 @@ class Trainer:
             log.sync()  # the log is never behind the checkpoint
             facts = {**state.facts(), "epoch": self.plan.epoch(max(state.iteration, 1))}
             save_checkpoint(save_dir, Checkpoint(facts | resume.run_facts(self._config, self.plan), state.arrays()))
-            keep_newest(save_dir, self._options.keep_checkpoint_max)
+            self._tidy()
         distributed.barrier()
+
+    def _tidy(self) -> None:
+        """Leave the checkpoints that an uninterrupted run has at this iteration, and nothing half-written."""
+        for folder in ("", "best_model", "visualdl"):
+            remove_leftovers(Path(self._options.save_dir, folder))
+        if self._options.keep_checkpoint_max:
+            kept = self.plan.kept(self.state.iteration, self._options.keep_checkpoint_max)
+            keep_only(self._options.save_dir, kept, until=self.state.iteration)
 
     def _is_exhausted(self) -> bool:
         patience = self._config.settings.early_stop

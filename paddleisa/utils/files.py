@@ -1,21 +1,33 @@
-"""Files that are either whole or not there: written under a temporary name, synced, then renamed."""
+"""Files and folders that are either whole or not there. Every change of the disk that must hold goes through here."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from paddleisa.errors import PaddleISAError
 
+PART, OLD = ".part", ".old"  # suffixes of what is being written, and of what is being replaced or removed
+
 
 class WriteError(PaddleISAError):
     """A file that could not be written; the previous one of that name, if any, is untouched."""
+
+
+def _go_on(operation: str, path: Path) -> None:
+    """Do nothing."""
+
+
+# Called before every operation that changes the disk, with its name (make, write, sync, rename, remove, lock) and the
+# path. Tests of a failing disk put a function here that raises an OSError, or kills the process, at one of them.
+before_operation: Callable[[str, Path], None] = _go_on
 
 
 @contextmanager
@@ -28,14 +40,18 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     path = Path(path)
     temporary = None
     try:
+        before_operation("make", path)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Shortened: the temporary name must not be too long where the final one just fits.
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=PART, dir=path.parent)
         Path(temporary).chmod(0o666 & ~_umask())
         with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as stream:
             yield stream
+            before_operation("write", path)
             stream.flush()
+            before_operation("sync", path)
             os.fsync(stream.fileno())
+        before_operation("rename", path)
         Path(temporary).replace(path)
         temporary = None
         fsync_folder(path.parent)
@@ -44,6 +60,116 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(target: str | os.PathLike) -> Iterator[Path]:
+    """A folder to fill, which takes the name ``target`` only when the block ends without an exception.
+
+    A folder of that name is replaced, so the caller must know that it may be, and that nobody else is writing it
+    (:mod:`paddleisa.utils.lock`). Readers of its files keep what they have opened. What a killed process left of an
+    earlier attempt is removed first.
+
+    Raises:
+        WriteError: the folder cannot be made or renamed; one that was there still is.
+    """
+    target = Path(target)
+    filling, old = (target.with_name(f".{target.name}{suffix}") for suffix in (PART, OLD))
+    try:
+        _restore(old)
+        shutil.rmtree(filling, ignore_errors=True)
+        before_operation("make", target)
+        filling.mkdir(parents=True)
+        yield filling
+        for file in filling.iterdir():
+            before_operation("sync", target / file.name)
+            _fsync(file)
+        fsync_folder(filling)
+        if target.exists():
+            before_operation("rename", target)
+            target.rename(old)
+        try:
+            before_operation("rename", target)
+            filling.rename(target)
+        except OSError:
+            _restore(old)
+            raise
+        fsync_folder(target.parent)
+    except OSError as error:
+        raise write_error(target, error) from error
+    finally:
+        shutil.rmtree(filling, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_folder(folder: str | os.PathLike) -> None:
+    """Remove a folder so that a crash in between leaves no half of it under its name. Raises WriteError."""
+    folder = Path(folder)
+    doomed = folder.with_name(f".{folder.name}{OLD}{PART}")
+    try:
+        before_operation("remove", folder)
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+    except OSError as error:
+        raise write_error(folder, error) from error
+
+
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Remove what a killed process was writing or removing in ``folder``, which nobody else may be doing now."""
+    for path in Path(folder).glob(f".*{OLD}"):
+        _restore(path)
+    for path in Path(folder).glob(f".*{PART}"):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+class AppendFile:
+    """Append-only file in which a piece is either whole or, after an error, not there.
+
+    Every piece goes to the operating system at once: a SIGKILL after :meth:`write` loses nothing. Only a loss of
+    power can; :meth:`sync` guards against that.
+
+    Raises WriteError (from the constructor, write and sync) on a full disk or a forbidden path.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        with self._told():
+            before_operation("make", self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+
+    def write(self, piece: bytes) -> None:
+        """Append ``piece``; where only a part of it fits, that part is taken back."""
+        with self._told():
+            size = os.fstat(self._handle).st_size
+            rest = memoryview(piece)
+            try:
+                before_operation("write", self.path)
+                while rest:
+                    rest = rest[os.write(self._handle, rest) :]
+            except OSError:
+                os.ftruncate(self._handle, size)
+                raise
+
+    def sync(self) -> None:
+        """Wait until everything written is on the disk."""
+        with self._told():
+            before_operation("sync", self.path)
+            os.fsync(self._handle)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise write_error(self.path, error) from error
 
 
 def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
@@ -55,14 +181,9 @@ def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
 
 def fsync_folder(folder: str | os.PathLike) -> None:
     """Make a rename inside ``folder`` durable (POSIX); a no-op where folders cannot be opened."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    before_operation("sync", Path(folder))
+    with suppress(PermissionError, IsADirectoryError):  # of opening: Windows opens no folders
+        _fsync(folder)
 
 
 def sha256_of(path: str | os.PathLike) -> str:
@@ -72,6 +193,23 @@ def sha256_of(path: str | os.PathLike) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _fsync(path: str | os.PathLike) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _restore(old: Path) -> None:
+    """Give a folder that was being replaced its name back where nothing has taken it; else remove it."""
+    target = old.with_name(old.name.removeprefix(".").removesuffix(OLD))
+    if old.exists() and not target.exists():
+        old.rename(target)
+    else:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

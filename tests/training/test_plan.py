@@ -74,3 +74,11 @@ def test_checkpoints_follow_the_interval_and_the_end():
 def test_an_epoch_without_a_whole_batch_is_refused():
     with pytest.raises(ConfigError, match="3 images, fewer than the total batch of 8"):
         Plan(iters=1, dataset_size=3, batch_size=2, world_size=4)
+
+
+@pytest.mark.parametrize(
+    ("iteration", "count", "kept"),
+    [(4, 2, {4}), (8, 2, {4, 8}), (12, 2, {8, 12}), (10, 2, {4, 8, 10}), (14, 2, {12, 14}), (14, 1, {14}), (0, 2, {0})],
+)
+def test_what_is_kept_is_a_function_of_the_iteration(iteration, count, kept):
+    assert Plan(14, 9, 2, save_interval=4).kept(iteration, count) == kept

@@ -218,3 +218,27 @@ def test_an_empty_ema_section_trains_with_the_average(tmp_path):
 def test_a_seed_of_null_is_the_default_seed(tmp_path):
     trainers = [Trainer(load_config(TINY, opts=opts), TrainOptions(save_dir=tmp_path)) for opts in ([], ["seed=null"])]
     assert trainers[0].plan.seed == trainers[1].plan.seed == 42
+
+
+def test_a_run_stopped_off_the_interval_ends_with_the_folders_of_the_uninterrupted_one(tmp_path):
+    run(tmp_path / "straight", save_interval=2, keep_checkpoint_max=2)
+    for at in (3, 7, 9):
+        run(tmp_path / "stopped", save_interval=2, keep_checkpoint_max=2, resume="auto", hook=stop_at(at))
+    run(tmp_path / "stopped", save_interval=2, keep_checkpoint_max=2, resume="auto")
+    folders = [sorted(p.name for p in checkpoints(tmp_path / name)) for name in ("straight", "stopped")]
+    assert folders[0] == folders[1] == ["iter_10", "iter_12"]
+
+
+def test_a_run_killed_between_saving_and_removing_ends_with_the_same_folders(tmp_path):
+    run(tmp_path, save_interval=4, keep_checkpoint_max=0)
+    run(tmp_path, save_interval=4, keep_checkpoint_max=1, resume="auto")  # nothing is left to train
+    assert [p.name for p in checkpoints(tmp_path)] == ["iter_12"]
+
+
+def test_a_second_run_in_the_folder_is_refused_and_the_first_goes_on(tmp_path):
+    def second(state, _):
+        if state.iteration == 3:
+            with pytest.raises(UsageError, match=rf"process {os.getpid()} on .* is training into this folder"):
+                run(tmp_path, resume="auto")
+
+    assert run(tmp_path, hook=second).iteration == 12

@@ -7,7 +7,8 @@ import stat
 
 import pytest
 
-from paddleisa.utils.files import WriteError, atomic_write, sha256_of
+from paddleisa.utils import files
+from paddleisa.utils.files import WriteError, atomic_write, new_folder, remove_folder, remove_leftovers, sha256_of
 
 
 def names(folder):
@@ -111,3 +112,82 @@ def test_sha256_of_a_file_is_that_of_its_content(tmp_path, size):
     content = os.urandom(size)
     (tmp_path / "x").write_bytes(content)
     assert sha256_of(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def fill(target, text):
+    with new_folder(target) as filling:
+        (filling / "x").write_text(text)
+
+
+def test_a_folder_appears_whole_when_the_block_ends(tmp_path):
+    with new_folder(tmp_path / "deep" / "f") as filling:
+        (filling / "x").write_text("1")
+        assert not (tmp_path / "deep" / "f").exists()
+    assert names(tmp_path / "deep") == ["f"]
+    assert (tmp_path / "deep" / "f" / "x").read_text() == "1"
+
+
+def test_a_folder_that_was_there_is_replaced(tmp_path):
+    fill(tmp_path / "f", "old")
+    fill(tmp_path / "f", "new")
+    assert names(tmp_path) == ["f"]
+    assert (tmp_path / "f" / "x").read_text() == "new"
+
+
+class Fail:
+    """An observer of the disk that raises at one operation and counts them."""
+
+    def __init__(self, at):
+        self.at, self.operations = at, []
+
+    def __call__(self, operation, path):
+        self.operations.append(operation)
+        if len(self.operations) - 1 == self.at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.fixture
+def folder_operations(tmp_path_factory, monkeypatch):
+    folder, seen = tmp_path_factory.mktemp("dry"), Fail(None)
+    fill(folder / "f", "old")
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "before_operation", seen)
+        fill(folder / "f", "new")
+    return seen.operations
+
+
+def test_whichever_operation_fails_the_old_folder_is_there_and_nothing_else(tmp_path, monkeypatch, folder_operations):
+    for at, operation in enumerate(folder_operations):
+        target = tmp_path / str(at) / "f"
+        fill(target, "old")
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "before_operation", Fail(at))
+            with pytest.raises(WriteError, match="f: cannot be written"):
+                fill(target, "new")
+        last = at == len(folder_operations) - 1  # the sync behind the rename: the new folder is there already
+        assert (target / "x").read_text() == ("new" if last else "old"), operation
+        assert names(target.parent) == ["f"]
+
+
+def test_what_a_killed_process_was_replacing_comes_back(tmp_path):
+    (tmp_path / ".f.old").mkdir()
+    (tmp_path / ".f.old" / "x").write_text("old")
+    (tmp_path / ".f.part").mkdir()
+    (tmp_path / ".score.json.abc.part").write_text("half")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == ["f"]
+    assert (tmp_path / "f" / "x").read_text() == "old"
+
+
+def test_leftovers_of_a_folder_that_is_there_are_removed(tmp_path):
+    fill(tmp_path / "f", "new")
+    (tmp_path / ".f.old").mkdir()
+    (tmp_path / ".g.old.part").mkdir()
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == ["f"]
+
+
+def test_a_removed_folder_leaves_nothing(tmp_path):
+    fill(tmp_path / "f", "1")
+    remove_folder(tmp_path / "f")
+    assert names(tmp_path) == []

@@ -15,8 +15,7 @@ from paddleisa.deploy.export.formats import FORMATS, FREE_SHAPE, Written, requir
 from paddleisa.deploy.export.model_digest import weights_digest
 from paddleisa.deploy.export.network import OUTPUT_OPS
 from paddleisa.errors import UsageError, one_of
-from paddleisa.utils.files import sha256_of
-from paddleisa.utils.folder import new_folder
+from paddleisa.utils.files import new_folder, sha256_of
 
 if TYPE_CHECKING:
     from paddle import nn

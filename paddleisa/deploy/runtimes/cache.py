@@ -16,8 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from paddleisa.utils.environment import home
-from paddleisa.utils.files import atomic_write, sha256_of, write_error
-from paddleisa.utils.folder import new_folder
+from paddleisa.utils.files import atomic_write, new_folder, sha256_of, write_error
 
 KEEP = 12
 MANIFEST = "manifest.json"
