@@ -132,7 +132,16 @@ def calibration(args: argparse.Namespace, config: Config) -> Sequence[np.ndarray
             raise UsageError("only int8 is calibrated", where="--calibration", fix="Add --precision int8")
         return None
     count = args.calibration_images or IMAGES
-    return listed_images(args.calibration, count) if args.calibration else training_images(config, count)
+    if not args.calibration:
+        return training_images(config, count)
+    return listed_images(args.calibration, count, **list_format(config))
+
+
+def list_format(config: Config) -> dict[str, str]:
+    """How the config's list files are read, for `datasets.image_files.find_images`: ``separator`` and ``root``."""
+    dataset = config.get("val_dataset") or config.get("train_dataset") or {}
+    given = {"separator": dataset.get("separator"), "root": dataset.get("dataset_root")}
+    return {name: value for name, value in given.items() if isinstance(value, str) and value}
 
 
 def start(args: argparse.Namespace, config: Config, purpose: str) -> CheckedConfig:

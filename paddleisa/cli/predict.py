@@ -14,9 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_config_arguments(parser)
     common.add_model_arguments(parser)
     common.add_test_arguments(parser)
-    parser.add_argument(
-        "--image_path", metavar="PATH", help="an image, a folder, or a text file with an image per line"
-    )
+    parser.add_argument("--image_path", metavar="PATH", help="an image, a folder, or a list as training reads it")
     parser.add_argument("--save_dir", default="output/result", metavar="DIR", help="where results go (output/result)")
     parser.add_argument(
         "--format",
@@ -33,13 +31,14 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
+    from paddleisa.datasets.image_files import find_images
     from paddleisa.errors import UsageError
-    from paddleisa.evaluation.predict import FOLDERS, find_images, predict
+    from paddleisa.evaluation.predict import FOLDERS, predict, result_folders
     from paddleisa.utils.environment import rank, world_size
 
     if args.image_path is None:
         raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
-    images = find_images(args.image_path, leave_out=args.save_dir)
+    images = find_images(args.image_path, result_folders(args.save_dir), **common.list_format(config))
     predictor, weights = common.load_predictor(args, config)
     palette = common.palette_of(config)
     submission = None

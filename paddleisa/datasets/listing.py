@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from paddleisa.errors import DataError
 
 Row = tuple[str, str | None]
+_SEPARATORS = ("\t", ",", ";", " ")
 
 
 def read_list(path: str | Path, root: str | Path, separator: str = " ", labels: bool = True) -> list[Row]:
@@ -25,16 +27,8 @@ def read_list(path: str | Path, root: str | Path, separator: str = " ", labels: 
     Raises:
         DataError: the file is missing, not text, or empty, or a line has another number of columns.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError("the list file does not exist", where=path) from error
-    except UnicodeDecodeError as error:
-        raise DataError("the list file is not UTF-8 text", where=path, fix="Save it as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"the list file cannot be read ({error.strerror or error})", where=path) from error
     rows: list[Row] = []
-    for number, line, columns in list_lines(text, separator):
+    for number, line, columns in list_lines(read_text(path), separator):
         if len(columns) != 2 and (labels or len(columns) != 1):
             raise wrong_columns(path, number, line, len(columns), separator, labels)
         rows.append((str(Path(root) / columns[0]), str(Path(root) / columns[1]) if len(columns) == 2 else None))
@@ -43,9 +37,55 @@ def read_list(path: str | Path, root: str | Path, separator: str = " ", labels: 
     return rows
 
 
+def read_text(path: str | Path, fix: str | None = None) -> str:
+    """A list file's text with its own line ends; DataError, with the advice ``fix``, when there is none."""
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError("the list file does not exist", where=path, fix=fix) from error
+    except UnicodeDecodeError as error:
+        advice = "Save it as UTF-8, or: iconv -t UTF-8 ..."
+        raise DataError("the list file is not UTF-8 text", where=path, fix=advice) from error
+    except OSError as error:
+        raise DataError(f"the list file cannot be read ({error.strerror or error})", where=path, fix=fix) from error
+
+
+def listed_images(path: str | Path, folders: Sequence[str | Path], separator: str = " ") -> Iterator[tuple[Path, str]]:
+    """(path, name in the list) of each image that a list names: any list that training reads, or one of images alone.
+
+    A line is tried as a whole, then up to ``separator``, then up to a tab, comma, semicolon or blank: the first that is
+    a file gives the image.
+
+    Args:
+        path: the list file, UTF-8.
+        folders: what names may be relative to; the first in which the file is.
+        separator: what the config says stands between image and label.
+
+    Raises:
+        DataError: the list cannot be read, or a line names no image that is there.
+    """
+    for number, line, columns in list_lines(read_text(path), separator):
+        names = dict.fromkeys([line, *columns[:1], *(line.split(other)[0].strip() for other in _SEPARATORS)])
+        places = ((Path(folder, name), name) for name in names for folder in folders)
+        found = next(((place, name) for place, name in places if _is_file(place)), None)
+        if found is None:
+            name = columns[0] if 1 <= len(columns) <= 2 else line
+            where = " or to ".join(dict.fromkeys(str(folder) for folder in folders))
+            fix = f"Names are relative to {where}; between image and label stands {separator!r}"
+            raise DataError(f"the list names {name!r}, which is not there", where=f"{path}:{number}", fix=fix)
+        yield found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a whole line may be no name: too long, or with a NUL
+        return False
+
+
 def list_lines(text: str, separator: str = " ") -> Iterator[tuple[int, str, list[str]]]:
     """(number, line, columns) of each line of a list file that is neither blank nor a comment."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):  # splitlines would cut names that hold U+2028
         line = line.strip()
         if line and not line.startswith("#"):
             yield number, line, [column.strip() for column in line.split(separator) if column.strip()]
@@ -54,7 +94,7 @@ def list_lines(text: str, separator: str = " ") -> Iterator[tuple[int, str, list
 def wrong_columns(path: str | Path, number: int, line: str, count: int, separator: str, labels: bool) -> DataError:
     """The error of a line that does not hold an image and a label; its advice depends on what the line holds."""
     wanted = f"image{separator}label" + ("" if labels else ", or an image alone")
-    other = next((s for s in ("\t", ",", ";", " ") if s != separator and len(line.split(s)) == 2), None)
+    other = next((s for s in _SEPARATORS if s != separator and len(line.split(s)) == 2), None)
     fix = f"Write {wanted!r} on each line"
     if other is not None:
         fix += f"; if the columns are separated by {other!r}, set separator: {other!r}".replace("'\\t'", '"\\t"')

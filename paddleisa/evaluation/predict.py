@@ -21,72 +21,13 @@ if TYPE_CHECKING:
     from paddleisa.inference.masks import ViewLogits
     from paddleisa.predictor import Predictor
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # PaddleSeg's folder names, and one for masks that other programs read.
 FOLDERS = {"overlay": "added_prediction", "colour": "pseudo_color_prediction", "ids": "class_id_prediction"}
 
 
-def find_images(path: str | Path, leave_out: str | Path | None = None) -> list[tuple[Path, Path]]:
-    """The images that ``path`` names, each with its name relative to the result folders.
-
-    Args:
-        path: an image; a folder, searched with its subfolders but for hidden ones; or a text file with an image per
-            line (the first column, relative to the list's folder; lines that start with # are comments).
-        leave_out: a ``save_dir`` whose earlier results, if they lie in the searched folder, are no images to predict.
-
-    Raises:
-        DataError: nothing is there, or no image in it.
-    """
-    path = Path(path)
-    if path.is_dir():
-        images = _inside(path, leave_out)
-    elif path.suffix.lower() in (".txt", ".lst", ".list") and path.is_file():
-        images = _listed(path)
-    elif path.is_file():
-        images = [(path, Path(path.name))]
-    else:
-        raise DataError("there is no such image, folder or list", where=path)
-    if not images:
-        raise DataError("no image in it", where=path, fix=f"Images end in {', '.join(SUFFIXES)}")
-    return images
-
-
-def _inside(folder: Path, leave_out: str | Path | None) -> list[tuple[Path, Path]]:
-    root = folder.resolve()
-    results = set() if leave_out is None else {(Path(leave_out) / name).resolve() for name in FOLDERS.values()}
-    results -= {root, *root.parents}  # whoever names a folder of results means it
-    images = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if not hidden and results.isdisjoint(path.resolve().parents):
-            images.append((path, relative))
-    return images
-
-
-def _listed(path: Path) -> list[tuple[Path, Path]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError("the list is not UTF-8 text", where=path) from error
-    except OSError as error:
-        raise DataError(f"the list cannot be read ({error.strerror})", where=path) from error
-    images = []
-    for line in lines:
-        if not line.strip() or line.startswith("#"):
-            continue
-        # A name may hold spaces: take the whole line where that is a file, else its first column.
-        name = next((n for n in (line.strip(), line.split()[0]) if (path.parent / n).is_file()), None)
-        if name is None:
-            raise DataError(
-                f"the list names {line.split()[0]!r}, which is not there",
-                where=path,
-                fix="Names are relative to the list's folder",
-            )
-        relative = Path(name)
-        inside = not relative.is_absolute() and ".." not in relative.parts
-        images.append((path.parent / name, relative if inside else Path(relative.name)))
-    return images
+def result_folders(save_dir: str | Path) -> list[Path]:
+    """The folders in ``save_dir`` that ``predict`` writes into."""
+    return [Path(save_dir) / name for name in FOLDERS.values()]
 
 
 @dataclass
@@ -111,7 +52,7 @@ def predict(
 
     Args:
         predictor: model, preprocessing and test settings.
-        images: as ``find_images`` gives them.
+        images: as ``datasets.image_files.find_images`` gives them.
         save_dir: gets the folders ``added_prediction`` (overlay), ``pseudo_color_prediction`` (palette PNG) and
             ``class_id_prediction`` (grey PNG of class ids).
         palette: (K, 3) uint8 RGB.

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from paddleisa.datasets.image_files import find_images
 from paddleisa.errors import DataError, UsageError
-from paddleisa.evaluation.predict import FOLDERS, find_images, predict
+from paddleisa.evaluation.predict import FOLDERS, predict, result_folders
 from paddleisa.utils.files import WriteError
 
 PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
@@ -41,7 +42,9 @@ def written(folder):
 
 
 def run(path, save_dir, **options):
-    return predict(Predictor(), find_images(path, leave_out=save_dir), save_dir, PALETTE, progress=False, **options)
+    return predict(
+        Predictor(), find_images(path, result_folders(save_dir)), save_dir, PALETTE, progress=False, **options
+    )
 
 
 def test_the_three_pictures_hold_the_mask_its_colours_and_both_over_the_image(tmp_path):

@@ -109,16 +109,21 @@ def training_images(config: Config, count: int = IMAGES) -> Sequence[np.ndarray]
     return _Lazy(_spread(range(len(dataset)), count), lambda index: dataset.read(index)["img"])
 
 
-def listed_images(path: str | Path, count: int = IMAGES) -> Sequence[np.ndarray]:
-    """``count`` images of an image, a folder or a list, as `engine.predict.find_images` finds them, spread evenly.
+def listed_images(path: str | Path, count: int = IMAGES, **how: object) -> Sequence[np.ndarray]:
+    """``count`` images of an image, a folder or a list, spread evenly.
+
+    Args:
+        path: as `datasets.image_files.find_images` takes it.
+        count: how many.
+        how: its ``separator`` and ``root``.
 
     Raises:
         DataError: nothing is there, or no image in it.
     """
+    from paddleisa.datasets.image_files import find_images
     from paddleisa.datasets.images import read_image
-    from paddleisa.evaluation.predict import find_images
 
-    return _Lazy(_spread([file for file, _ in find_images(path)], count), read_image)
+    return _Lazy(_spread([file for file, _ in find_images(path, **how)], count), read_image)
 
 
 def _spread(items: Sequence, count: int) -> list:
