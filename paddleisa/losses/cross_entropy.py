@@ -1,83 +1,74 @@
-"""Cross entropy over pixels, plain and with hard-example mining (original cross_entropy_loss.py, ohem_cross_...py)."""
+"""Cross entropy over pixels: of all of them, or of the hard ones only. The formulas are PaddleSeg's."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import paddle
-import paddle.nn.functional as F
-from paddle import nn
 from pydantic import Field
 
-from paddleisa.errors import ConfigError
+from paddleisa.losses.base import EPSILON, ClassWeights, SegmentationLoss, class_factors, pixel_cross_entropy
 from paddleisa.registry import LOSSES
-
-# The original's guard against dividing by zero: 1e-5 in 2021, 1e-8 since. With one labelled pixel in 10^5 or more the
-# loss is the same in float32.
-EPSILON = 1e-8
-
-
-def pixel_cross_entropy(logits, label, ignore_index: int):
-    """(N, K, H, W) logits and (N, H, W) int64 labels -> (N, H, W) losses, 0 at ignored pixels; computed in float32."""
-    logits = logits.astype("float32")
-    return F.cross_entropy(logits, label.unsqueeze(1), ignore_index=ignore_index, reduction="none", axis=1).squeeze(1)
 
 
 @LOSSES.register
-class CrossEntropyLoss(nn.Layer):
+class CrossEntropyLoss(SegmentationLoss):
     """Mean cross entropy of the labelled pixels.
 
     Args:
         weight: one factor for each class; the mean is then weighted by them.
         ignore_index: label value that takes no part.
-        top_k_percent_pixels: share of the image's pixels, those of the largest losses, that the mean is taken over.
-        avg_non_ignore: divide by the number of labelled pixels (True, the original's way) or of all pixels.
+        top_k_percent_pixels: share of the batch's pixels, those of the largest losses, that the mean is taken over.
+        avg_non_ignore: divide by the labelled pixels' weights (True), or by the number of all pixels; no matter
+            with ``top_k_percent_pixels``.
+        data_format: layout of the logits; ISANet's are NCHW.
     """
 
     def __init__(
         self,
-        weight: list[Annotated[float, Field(ge=0)]] | None = None,
+        weight: ClassWeights = None,
         ignore_index: int = 255,
         top_k_percent_pixels: Annotated[float, Field(gt=0, le=1)] = 1.0,
         avg_non_ignore: bool = True,
+        data_format: Literal["NCHW", "NHWC"] = "NCHW",
     ):
-        super().__init__()
-        self.ignore_index, self.top_k, self.avg_non_ignore = ignore_index, top_k_percent_pixels, avg_non_ignore
-        self.weight = None if weight is None else paddle.to_tensor(weight, dtype="float32")
+        super().__init__(ignore_index)
+        self.weight, self.top_k, self.avg_non_ignore = weight, top_k_percent_pixels, avg_non_ignore
+        self.channels_last = data_format == "NHWC"
 
     def forward(self, logits, label):
-        """(N, K, H, W) logits and (N, H, W) int64 labels -> scalar."""
-        loss = pixel_cross_entropy(logits, label, self.ignore_index)
-        labelled = (label != self.ignore_index).astype("float32")
-        factor = paddle.ones_like(loss)
-        if self.weight is not None:
-            if len(self.weight) != logits.shape[1]:
-                raise ConfigError(
-                    f"CrossEntropyLoss has {len(self.weight)} weights for {logits.shape[1]} classes",
-                    where="loss",
-                    fix="Give one weight for each class",
-                )
-            factor = F.embedding(label * labelled.astype("int64"), self.weight.unsqueeze(1)).squeeze(-1)
+        """(N, K, H, W) logits, or (N, H, W, K) with ``data_format: NHWC``, and (N, H, W) labels -> scalar."""
+        return super().forward(logits.transpose([0, 3, 1, 2]) if self.channels_last else logits, label)
+
+    def compute(self, logits, target, labelled):
+        """See :meth:`SegmentationLoss.compute`."""
+        loss = pixel_cross_entropy(logits, target, labelled)
+        factor = class_factors(self.weight, target, logits)
+        if factor is None:
+            factor = paddle.ones_like(loss)
+        else:
             loss = loss * factor
         if self.top_k < 1.0:
-            kept = max(1, int(self.top_k * loss.size))
-            loss, index = paddle.topk(loss.flatten(), kept)
-            labelled, factor = labelled.flatten().gather(index), factor.flatten().gather(index)
-        total = labelled * factor if self.avg_non_ignore else factor
-        return loss.mean() / (total.mean() + EPSILON)
+            loss, index = paddle.topk(loss.flatten(), max(1, int(self.top_k * loss.size)))
+            factor = factor.flatten().gather(index)
+        else:
+            factor = factor * labelled.astype(factor.dtype) if self.avg_non_ignore else paddle.ones_like(loss)
+        return loss.mean() / (factor.mean() + EPSILON)
 
 
 @LOSSES.register
-class OhemCrossEntropyLoss(nn.Layer):
+class OhemCrossEntropyLoss(SegmentationLoss):
     """Cross entropy of the hard pixels only (online hard example mining).
 
-    A pixel is hard when the probability of its true class is at most ``thresh``; if those are fewer than ``min_kept``
-    in the batch, the ``min_kept`` hardest count instead.
+    A pixel is hard when the probability of its true class is below ``thresh`` or, if that is more, below the
+    ``min_kept``-th lowest of the batch. Where fewer pixels than ``min_kept`` are labelled, and with ``min_kept: 0``
+    (as in PaddleSeg), all labelled pixels count.
 
     Args:
         thresh: probability, 0..1.
         min_kept: number of pixels.
         ignore_index: label value that takes no part.
+        weight: one factor for each class.
     """
 
     def __init__(
@@ -85,19 +76,51 @@ class OhemCrossEntropyLoss(nn.Layer):
         thresh: Annotated[float, Field(ge=0, le=1)] = 0.7,
         min_kept: Annotated[int, Field(ge=0)] = 10000,
         ignore_index: int = 255,
+        weight: ClassWeights = None,
     ):
-        super().__init__()
-        self.thresh, self.min_kept, self.ignore_index = thresh, min_kept, ignore_index
+        super().__init__(ignore_index)
+        self.thresh, self.min_kept, self.weight = thresh, min_kept, weight
 
-    def forward(self, logits, label):
-        """(N, K, H, W) logits and (N, H, W) int64 labels -> scalar."""
-        loss = pixel_cross_entropy(logits, label, self.ignore_index)
-        labelled = label != self.ignore_index
-        # The true class's probability is exp(-loss). Ignored pixels are never among the hardest.
-        probability = paddle.where(labelled, paddle.exp(-loss), paddle.full_like(loss, 2.0)).flatten().detach()
-        threshold = paddle.full([1], self.thresh)
-        if self.min_kept > 0:
-            kept = min(self.min_kept, probability.size)
-            threshold = paddle.maximum(threshold, -paddle.topk(-probability, kept)[0][-1:])
-        hard = (probability <= paddle.clip(threshold, max=1.0)).astype("float32").reshape(loss.shape)
-        return (loss * hard).mean() / (hard.mean() + EPSILON)
+    def compute(self, logits, target, labelled):
+        """See :meth:`SegmentationLoss.compute`."""
+        loss, kept = pixel_cross_entropy(logits, target, labelled), labelled
+        if 0 < self.min_kept < int(labelled.astype("int64").sum()):
+            # The true class's probability is exp(-loss). Ignored pixels are never among the hardest.
+            probability = paddle.where(labelled, paddle.exp(-loss), paddle.full_like(loss, 2.0)).detach()
+            kth = paddle.topk(probability.flatten(), self.min_kept, largest=False)[0][-1]
+            kept = probability < kth.clip(min=self.thresh)
+        factor = class_factors(self.weight, target, logits)
+        loss, kept = loss if factor is None else loss * factor, kept.astype(loss.dtype)
+        return (loss * kept).mean() / (kept.mean() + 1e-5)
+
+
+@LOSSES.register
+class BootstrappedCrossEntropyLoss(SegmentationLoss):
+    """Cross entropy of each image's hard pixels: those above ``loss_th``, and at least the ``min_K`` largest.
+
+    Args:
+        min_K: number of pixels of an image.
+        loss_th: loss of a pixel.
+        weight: one factor for each class.
+        ignore_index: label value that takes no part.
+    """
+
+    def __init__(
+        self,
+        min_K: Annotated[int, Field(gt=0)],  # noqa: N803
+        loss_th: float,
+        weight: ClassWeights = None,
+        ignore_index: int = 255,
+    ):
+        super().__init__(ignore_index)
+        self.min_kept, self.threshold, self.weight = min_K, loss_th, weight
+
+    def compute(self, logits, target, labelled):
+        """See :meth:`SegmentationLoss.compute`."""
+        loss = pixel_cross_entropy(logits, target, labelled)
+        factor = class_factors(self.weight, target, logits)
+        loss = (loss if factor is None else loss * factor).flatten(1)
+        ordered = paddle.sort(loss, axis=1, descending=True)
+        kept = (ordered > self.threshold) | (paddle.arange(ordered.shape[1]) < self.min_kept)
+        kept = kept.astype(loss.dtype)
+        return ((ordered * kept).sum(1) / kept.sum(1)).mean()
