@@ -48,7 +48,15 @@ setup(
         "data": ["cityscapesscripts>=2.2", "scipy>=1.8"],
         "deploy": DEPLOY,
         "dev": [
-            *["pytest>=7", "hypothesis>=6.80", "ruff>=0.6", "pillow>=9", "cityscapesscripts>=2.2", "scipy>=1.8"],
+            *[
+                "pytest>=7",
+                "hypothesis>=6.80",
+                "ruff>=0.6",
+                "import-linter>=2.6",
+                "pillow>=9",
+                "cityscapesscripts>=2.2",
+                "scipy>=1.8",
+            ],
             *DEPLOY,
         ],
     },

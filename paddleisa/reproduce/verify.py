@@ -153,11 +153,13 @@ def _check_forward(state: dict[str, np.ndarray], entry: Entry) -> Check:
     import numpy as np
     import paddle
 
-    import paddleisa
+    from paddleisa.build import build_model
+    from paddleisa.config import load_config
+    from paddleisa.weights import load_weights
 
     try:
-        model = paddleisa.build_model(paddleisa.load_config(entry.config))
-        paddleisa.load_weights(model, state)
+        model = build_model(load_config(entry.config))
+        load_weights(model, state)
     except ConfigError as error:
         return Check("forward pass", "different", f"config {entry.config}: {error.problem}")
     except WeightsError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import paddle
 
-import paddleisa
+from paddleisa import __version__
 from paddleisa.config import Config
 from paddleisa.errors import CheckpointError, UsageError
 from paddleisa.training.checkpoint import Checkpoint, newest_readable, read_checkpoint
@@ -33,7 +33,7 @@ def run_facts(config: Config, plan: Plan) -> dict[str, object]:
         "config_name": config.name,
         "config": config.to_dict(),
         "config_digest": config.digest(),
-        "versions": {"paddleisa": paddleisa.__version__, "paddle": paddle.__version__, "numpy": version("numpy")},
+        "versions": {"paddleisa": __version__, "paddle": paddle.__version__, "numpy": version("numpy")},
     }
 
 
