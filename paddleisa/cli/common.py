@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -262,11 +261,9 @@ def write_json(path: str | None, result: dict[str, object]) -> None:
     from paddleisa.utils.environment import rank
 
     if path and rank() == 0:
-        from paddleisa.utils.files import atomic_write
+        from paddleisa.utils import records
 
-        with atomic_write(path, "w") as stream:
-            json.dump(result, stream, indent=1)
-            stream.write("\n")
+        records.write_json(path, result)
 
 
 def writable(text: str) -> str:

@@ -107,7 +107,8 @@ def _report(results: dict[str, Evaluation], dataset: SegmentationData, iters: in
     ]
     single = results["single scale"].scores
     lines += ["", "| class | IoU |", "|---|---|"]
-    lines += [f"| {n} | {100 * iou:.2f} |" for n, iou in zip(dataset.class_names, single.class_iou, strict=True)]
+    rows = zip(dataset.class_names, single.class_iou, single.class_absent, strict=True)
+    lines += [f"| {name} | {'absent' if absent else f'{100 * iou:.2f}'} |" for name, iou, absent in rows]
     with atomic_write(path, "w") as stream:
         stream.write("\n".join(lines) + "\n")
     return path

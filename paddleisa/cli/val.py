@@ -37,10 +37,12 @@ def run(args: argparse.Namespace) -> int:
     config = common.start(args, config, "val")
     from paddleisa.build import build_dataset
     from paddleisa.data.check.check import quick_check
+    from paddleisa.errors import DataError
     from paddleisa.evaluation.cityscapes_official import OfficialRun
     from paddleisa.evaluation.evaluate import evaluate
     from paddleisa.utils import environment
     from paddleisa.utils.files import sha256_of
+    from paddleisa.utils.records import joined
 
     common.find_model_path(args, config)  # what is missing is told before the network is built, weights first
     quick_check(config, "val")
@@ -53,24 +55,34 @@ def run(args: argparse.Namespace) -> int:
     result = evaluate(predictor, dataset, limit=args.limit, workers=args.num_workers, each=each)
     print(result.table(dataset.class_names))
     print(result.summary())
+    for note in result.notes():
+        print(f"[EVAL] {note}")
     scores = official.scores(result.images) if official and environment.rank() == 0 else None
     if scores:
         print(scores.text())
     common.write_json(
         args.json,
-        {
-            "command": "val",
-            "config": config.name,
-            "config_digest": config.digest(),
-            "weights": str(weights),
-            "weights_sha256": sha256_of(weights),
-            "test": predictor.settings.to_dict(),
-            "engine": predictor.engine.name,
-            "precision": predictor.engine.precision,
-            "class_names": dataset.class_names,
-            **result.to_dict(),
-            **({"official": scores.to_dict()} if scores else {}),
-            "environment": environment.describe(),
-        },
+        joined(
+            {
+                "command": "val",
+                "config": config.name,
+                "config_digest": config.digest(),
+                "weights": str(weights),
+                "weights_sha256": sha256_of(weights),
+                "test": predictor.settings.to_dict(),
+                "engine": predictor.engine.name,
+                "precision": predictor.engine.precision,
+                "class_names": dataset.class_names,
+            },
+            result.to_dict(),
+            {"official": scores.to_dict()} if scores else {},
+            {"environment": environment.describe()},
+        ),
     )
+    if not result.scores.pixels:
+        raise DataError(
+            "no pixel of the labels is of any class: all are ignored, so there is no score",
+            where=config.origin("val_dataset"),
+            fix="Run `paddleisa prepare check --config CONFIG` to see what the labels hold",
+        )
     return 0

@@ -32,6 +32,7 @@ class Scenes(SegmentationData):
         seed: of the pictures (the attribute ``seed`` is that of the augmentation).
     """
 
+    generated = True  # no photographs: wherever a score of them is printed, it says so
     num_classes = 8
     class_names = ["road", "sidewalk", "building", "pole", "vegetation", "sky", "person", "car"]
     palette = cityscapes_palette()[[0, 1, 2, 5, 8, 10, 11, 13]]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from paddleisa.data.prepare import manifest
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
+from paddleisa.inference.protocols import DEFAULT, protocol_of
 from paddleisa.utils import distributed, environment
 from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.records import joined
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +32,13 @@ class Evaluation:
 
     Attributes:
         matrix: the confusion matrix with its number of classes.
+        scores: made of it by the protocol's rules.
         images: number of images scored.
         of: number of images in the data set.
         seconds: wall-clock time of the whole loop.
         measured_with: scales, flips, window, protocol, engine and precision, in words.
+        protocol: name of the rules.
+        generated: whether the images were drawn by this package.
     """
 
     matrix: ConfusionMatrix
@@ -40,34 +47,63 @@ class Evaluation:
     of: int
     seconds: float
     measured_with: str = ""
+    protocol: str = DEFAULT
+    generated: bool = False
 
     def summary(self) -> str:
-        """PaddleSeg's ``[EVAL]`` line, and how it was measured."""
+        """PaddleSeg's ``[EVAL]`` line, which says so where it is no score of real data or of the whole set."""
         s = self.scores
         part = "" if self.images == self.of else f" of {self.of}: NOT the whole set"
+        drawn = ", GENERATED data" if self.generated else ""
         return (
-            f"[EVAL] #Images: {self.images}{part} mIoU: {s.miou:.4f} Acc: {s.accuracy:.4f} Kappa: {s.kappa:.4f} "
-            f"Dice: {s.mdice:.4f} ({self.seconds / max(self.images, 1):.2f} s/image)\n"
-            f"[EVAL] measured with {self.measured_with}"
+            f"[EVAL] #Images: {self.images}{part}{drawn} mIoU: {s.miou:.4f} Acc: {s.accuracy:.4f} "
+            f"Kappa: {s.kappa:.4f} Dice: {s.mdice:.4f} ({self.seconds / max(self.images, 1):.2f} s/image)"
         )
 
+    def notes(self) -> list[str]:
+        """What must be known to read the summary: how it was measured, and what absent classes do to the mean."""
+        lines = [f"measured with {self.measured_with}"]
+        if not self.scores.pixels:
+            return [*lines, "no pixel is labelled: nothing was scored"]
+        if absent := int(self.scores.class_absent.sum()):
+            rule = protocol_of(self.protocol).absent_rule
+            lines.append(
+                f"mIoU of the {len(self.scores.class_absent) - absent} classes that are there: "
+                f"{self.scores.present_miou:.4f}; absent: {absent}, each {rule} the protocol's mean"
+            )
+        return lines
+
     def table(self, class_names: list[str]) -> str:
-        """IoU, precision and recall of every class, a line each."""
-        width = max(map(len, class_names), default=5)
+        """IoU, precision and recall of every class, a line each; an absent class is marked."""
+        s, width = self.scores, max(map(len, class_names), default=5)
         lines = [f"{'class':{width}}  {'IoU':>6}  {'Prec.':>6}  {'Recall':>6}"]
-        rows = zip(class_names, self.scores.class_iou, self.scores.precision, self.scores.recall, strict=True)
-        lines += [f"{name:{width}}  {iou:6.4f}  {prec:6.4f}  {rec:6.4f}" for name, iou, prec, rec in rows]
+        rows = zip(class_names, s.class_absent, s.class_iou, s.class_precision, s.class_recall, strict=True)
+        lines += [
+            f"{name:{width}}  absent" if absent else f"{name:{width}}  {iou:6.4f}  {precision:6.4f}  {recall:6.4f}"
+            for name, absent, iou, precision, recall in rows
+        ]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {
-            **self.scores.to_dict(),
-            "measured_with": self.measured_with,
-            "images": self.images,
-            "images_in_dataset": self.of,
-            "seconds": self.seconds,
-        }
+        return joined(
+            self.scores.to_dict(),
+            {
+                "measured_with": self.measured_with,
+                "generated_data": self.generated,
+                "images": self.images,
+                "images_in_dataset": self.of,
+                "seconds": self.seconds,
+            },
+        )
+
+
+def is_generated(dataset: SegmentationData) -> bool:
+    """Whether images were drawn by this package: by ``Scenes``, or by `paddleisa prepare scenes` into a folder."""
+    if getattr(dataset, "generated", False):
+        return True
+    image = Path(dataset.samples[0][0]) if dataset.samples else Path()
+    return any((folder / manifest.NAME).is_file() for folder in image.parents)
 
 
 def evaluate(
@@ -123,4 +159,5 @@ def evaluate(
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start
     scores = matrix.scores(predictor.settings.protocol)
-    return Evaluation(matrix, scores, count, len(dataset), seconds, predictor.describe())
+    described, drawn = predictor.describe(), is_generated(dataset)
+    return Evaluation(matrix, scores, count, len(dataset), seconds, described, predictor.settings.protocol, drawn)

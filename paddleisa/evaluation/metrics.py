@@ -12,6 +12,7 @@ import numpy as np
 
 from paddleisa.errors import DataError
 from paddleisa.inference.protocols import DEFAULT, protocol_of
+from paddleisa.utils.records import plain_number
 
 
 class ConfusionMatrix:
@@ -76,42 +77,58 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray, otherwise: float = 0.
 class Scores:
     """Scores in 0..1 (kappa in -1..1); per-class arrays have shape (K,).
 
-    ``precision`` and ``recall`` of a class without predicted or true pixels are 0, ``dice`` likewise; what an absent
-    class does to ``iou`` depends on the protocol: it counts as 0, as 1, or is NaN and left out of ``miou``.
+    A class is absent that neither occurs nor is predicted. Its IoU is the protocol's convention: 0, 1, or NaN, which
+    is left out of the mean. Precision and recall of a class without predicted or true pixels are 0, Dice likewise.
+
+    Attributes:
+        miou: the protocol's mean; NaN where no pixel is labelled, for then nothing was measured.
+        present_miou: the mean over the classes that are not absent, whatever the protocol; NaN likewise.
+        class_absent: (K,) bool.
+        pixels: number of labelled pixels.
     """
 
     miou: float
+    present_miou: float
     accuracy: float
     kappa: float
     mdice: float
     class_iou: np.ndarray
     class_dice: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    class_precision: np.ndarray
+    class_recall: np.ndarray
+    class_absent: np.ndarray
     pixels: int
 
     @classmethod
     def from_matrix(cls, matrix: np.ndarray, protocol: str = DEFAULT) -> Scores:
-        """Scores of a (K, K) confusion matrix; all zero when it is empty, but for absent classes' IoU."""
+        """Scores of a (K, K) confusion matrix; without any pixel the means are NaN."""
         matrix = matrix.astype(np.float64)
         hit, true, predicted, total = np.diag(matrix), matrix.sum(1), matrix.sum(0), matrix.sum()
         iou = _ratio(hit, true + predicted - hit, protocol_of(protocol).absent_iou)
+        absent = true + predicted == 0
         dice = _ratio(2 * hit, true + predicted)
         accuracy = float(hit.sum() / total) if total else 0.0
         chance = float((true * predicted).sum() / total**2) if total else 0.0
         return cls(
-            miou=float(np.nanmean(iou)) if not np.isnan(iou).all() else 0.0,
+            miou=float(np.nanmean(iou)) if total else math.nan,
+            present_miou=float(iou[~absent].mean()) if total else math.nan,
             accuracy=accuracy,
             kappa=(accuracy - chance) / (1 - chance) if chance < 1 else 0.0,
             mdice=float(dice.mean()),
             class_iou=iou,
             class_dice=dice,
-            precision=_ratio(hit, predicted),
-            recall=_ratio(hit, true),
+            class_precision=_ratio(hit, predicted),
+            class_recall=_ratio(hit, true),
+            class_absent=absent,
             pixels=int(total),
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Plain numbers and lists, for JSON; None for the IoU of a class that is left out."""
-        lists = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
-        return {**lists, "class_iou": [None if math.isnan(v) else v for v in lists["class_iou"]]}
+        """Plain numbers and lists, for JSON; None where there is no number."""
+        return {key: _plain(value) for key, value in vars(self).items()}
+
+
+def _plain(value: float | np.ndarray) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.dtype == bool else [plain_number(item) for item in value]
+    return plain_number(value) if isinstance(value, float) else value

@@ -87,6 +87,11 @@ def facts(outcome: Outcome) -> list[tuple[str, str]]:
         *(("config, changed", change) for change in job.changes),
         ("data", f"{type(job.dataset).__name__} {job.dataset.mode}, {tally.images} of {outcome.of} images"),
         ("data, digest of names and sizes", job.data_digest),
+        *(
+            (f"mIoU of the classes that are there, {item.way.key}", f"{100 * item.scores.present_miou:.2f}")
+            for item in outcome.measured
+            if item.scores.class_absent.any()
+        ),
         ("computed by", f"{outcome.engine} on {outcome.device}"),
         ("time", f"{tally.seconds:.0f} s, {tally.seconds / max(tally.images, 1):.2f} s per image for all ways"),
         ("published scores", job.entry.scores_origin),
@@ -126,7 +131,7 @@ def environment_facts(found: dict[str, object], prefix: str = "") -> list[tuple[
 
 
 def _iou(item: Measured, class_id: int) -> str:
-    return "absent" if item.absent[class_id] else f"{100 * item.scores.class_iou[class_id]:.2f}"
+    return "absent" if item.scores.class_absent[class_id] else f"{100 * item.scores.class_iou[class_id]:.2f}"
 
 
 def _table(header: list[str], rows: list[list[str]], right: range) -> list[str]:

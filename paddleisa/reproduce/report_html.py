@@ -69,7 +69,10 @@ def html_page(report: Report) -> str:
 def _row(outcome: Outcome) -> str:
     names = outcome.job.dataset.class_names
     shown = (outcome.measured[0], outcome.measured[-1])
-    series = [(f"{TITLES[item.way.name]}, {item.way.protocol}", item.scores.class_iou, item.absent) for item in shown]
+    series = [
+        (f"{TITLES[item.way.name]}, {item.way.protocol}", item.scores.class_iou, item.scores.class_absent)
+        for item in shown
+    ]
     return "".join(
         [
             f"<h2>{escape(outcome.job.entry.name)}</h2>\n",

@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from paddleisa.evaluation.evaluate import is_generated
 from paddleisa.evaluation.metrics import Scores
 from paddleisa.reproduce.accumulator import Tally
 from paddleisa.reproduce.preflight import Job
 from paddleisa.reproduce.targets import TITLES, TOLERANCE, Way, within
+from paddleisa.utils.records import plain_number
 
 Verdict = Literal["reproduced", "not reproduced", "quick look"]
 
@@ -29,11 +31,6 @@ class Measured:
     way: Way
     scores: Scores
     matrix: np.ndarray
-
-    @property
-    def absent(self) -> np.ndarray:
-        """(K,) bool: the classes that neither occur nor are predicted, whose IoU is the protocol's convention."""
-        return self.matrix.sum(0) + self.matrix.sum(1) == 0
 
     @property
     def percent(self) -> float:
@@ -97,7 +94,11 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words."""
+        """The verdict in words, and whether the images were real."""
+        return self._verdict + (". GENERATED data: no score of the real one" if is_generated(self.job.dataset) else "")
+
+    @property
+    def _verdict(self) -> str:
         if self.verdict == "quick look":
             return (
                 f"QUICK LOOK at {self.tally.images} of {self.of} images: not a reproduction, whatever the numbers say"
@@ -141,12 +142,12 @@ class Outcome:
                 {
                     "way": item.way.name,
                     "protocol": item.way.protocol,
-                    "measured": item.percent,
+                    "measured": plain_number(item.percent),
                     "published": item.way.published,
                     "difference": item.difference,
                     "within_tolerance": item.ok,
-                    **item.scores.to_dict(),
                     "confusion_matrix": item.matrix.tolist(),
+                    **item.scores.to_dict(),
                 }
                 for item in self.measured
             ],

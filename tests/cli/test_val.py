@@ -47,6 +47,7 @@ def test_the_json_says_what_was_measured(in_project, call, tmp_path):
     assert result["config"] == "tiny"
     assert result["config_digest"] == load_config("tiny.yml").digest()
     assert result["weights_sha256"] == sha256_of("w.pdparams")
+    assert (result["engine"], result["precision"]) == ("paddle", "fp32")
     assert result["test"]["scales"] == [0.5, 1.0]
     assert result["test"]["flip_horizontal"] is True
     assert result["test"]["protocol"] == "paddleseg-2021"

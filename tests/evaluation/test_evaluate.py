@@ -1,14 +1,17 @@
 """Evaluation of a stub that computes masks from pixels, against counts made pixel by pixel."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from paddleisa.data.prepare.manifest import NAME
 from paddleisa.datasets import Dataset
+from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import DataError, UsageError
-from paddleisa.evaluation.evaluate import evaluate
+from paddleisa.evaluation.evaluate import evaluate, is_generated
 
 CLASSES = 4
 SIZES = [(9, 14), (12, 7), (5, 5), (16, 3), (1, 1)]
@@ -72,8 +75,8 @@ def test_scores_are_those_of_a_confusion_matrix_counted_pixel_by_pixel(data, wor
         union = matrix[k].sum() + matrix[:, k].sum() - matrix[k, k]
         ious.append(matrix[k, k] / union)
         assert result.scores.class_iou[k] == pytest.approx(ious[k])
-        assert result.scores.recall[k] == pytest.approx(matrix[k, k] / matrix[k].sum())
-        assert result.scores.precision[k] == pytest.approx(matrix[k, k] / matrix[:, k].sum())
+        assert result.scores.class_recall[k] == pytest.approx(matrix[k, k] / matrix[k].sum())
+        assert result.scores.class_precision[k] == pytest.approx(matrix[k, k] / matrix[:, k].sum())
     assert result.scores.miou == pytest.approx((sum(ious) + 1) / CLASSES)  # an absent class counts 1 since 2023
     assert result.scores.accuracy == pytest.approx(np.trace(matrix) / matrix.sum())
     assert (result.images, result.of) == (5, 5)
@@ -158,5 +161,35 @@ def test_the_table_has_a_line_for_each_class(data):
     header, *lines = result.table(["road", "sidewalk", "a long name", "car"]).splitlines()
     assert header.split() == ["class", "IoU", "Prec.", "Recall"]
     assert [line.split("  ")[0].strip() for line in lines] == ["road", "sidewalk", "a long name", "car"]
-    for line, iou in zip(lines, result.scores.class_iou, strict=True):
+    for line, iou in zip(lines[:3], result.scores.class_iou, strict=False):
         assert f"{iou:.4f}" in line
+    assert lines[3].split() == ["car", "absent"]
+
+
+@pytest.mark.parametrize(("protocol", "rule"), [("corrected", "counts as 1 in"), ("published", "counts as 0 in"),
+                                                 ("mmseg", "is left out of")])  # fmt: skip
+def test_the_mean_over_present_classes_stands_beside_the_protocols(data, protocol, rule):
+    result = evaluate(Stub(protocol), data[0], progress=False)
+    (note,) = [line for line in result.notes() if "absent" in line]
+    assert f"mIoU of the 3 classes that are there: {np.mean(result.scores.class_iou[:3]):.4f}" in note
+    assert f"absent: 1, each {rule} the protocol's mean" in note
+    values = result.to_dict()
+    assert values["class_absent"] == [False, False, False, True]
+    assert values["present_miou"] == pytest.approx(np.mean(result.scores.class_iou[:3]))
+
+
+def test_labels_that_are_all_ignored_score_nothing(data):
+    dataset, _, labels = data
+    for (_, path), label in zip(dataset.samples, labels, strict=True):
+        cv2.imwrite(path, np.full_like(label, 255))
+    result = evaluate(Stub(), dataset, progress=False)
+    assert np.isnan(result.scores.miou) and result.to_dict()["miou"] is None
+    assert "no pixel is labelled: nothing was scored" in result.notes()
+
+
+def test_generated_images_are_called_so_in_the_summary(data):
+    dataset, _, _ = data
+    assert "GENERATED" not in evaluate(Stub(), dataset, progress=False).summary()
+    (Path(dataset.samples[0][0]).parent / NAME).write_text("{}")
+    assert "GENERATED data" in evaluate(Stub(), dataset, progress=False).summary()
+    assert is_generated(Scenes([], "val", 1))

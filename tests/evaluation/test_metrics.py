@@ -23,8 +23,8 @@ def scores(vectors):
         ("mdice", "mdice"),
         ("class_iou", "class_iou"),
         ("class_dice", "class_dice"),
-        ("precision", "precision"),
-        ("recall", "recall"),
+        ("class_precision", "precision"),
+        ("class_recall", "recall"),
     ],
 )
 def test_score_equals_the_original(scores, ours, original):

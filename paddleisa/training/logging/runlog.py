@@ -14,6 +14,7 @@ from paddleisa.training.logging import console, jsonl, records, visual
 from paddleisa.training.logging.aside import set_aside
 from paddleisa.training.logging.window import Averages, Window
 from paddleisa.utils.files import WriteError
+from paddleisa.utils.records import joined
 
 if TYPE_CHECKING:
     from paddleisa.evaluation.evaluate import Evaluation
@@ -116,14 +117,24 @@ class RunLog:
         """Write the scores, and each class's, of the model at ``iteration``."""
         scores = evaluation.scores
         self._console.write(
-            f"{evaluation.summary()} iter: {iteration}/{self._iters}\n{evaluation.table(list(class_names))}"
+            "\n".join(
+                [
+                    f"{evaluation.summary()} iter: {iteration}/{self._iters}",
+                    evaluation.table(list(class_names)),
+                    *(f"[EVAL] {note}" for note in evaluation.notes()),
+                ]
+            )
         )
-        self._json.write("eval", {"iteration": iteration, "class_names": list(class_names), **evaluation.to_dict()})
-        if self._vdl:
+        self._json.write(
+            "eval", joined({"iteration": iteration, "class_names": list(class_names)}, evaluation.to_dict())
+        )
+        if self._vdl and scores.pixels:
             named = {"mIoU": scores.miou, "Acc": scores.accuracy, "Kappa": scores.kappa, "Dice": scores.mdice}
             points = {f"Evaluate/{name}": value for name, value in named.items()}
             names = visual.tags(("Evaluate", "IoU"), class_names)
-            self._vdl.scalars(iteration, {**points, **dict(zip(names, scores.class_iou, strict=True))})
+            rows = zip(names, scores.class_iou, scores.class_absent, strict=True)
+            present = {name: iou for name, iou, absent in rows if not absent}
+            self._vdl.scalars(iteration, {**points, **present})
 
     def images(self, iteration: int, images: Mapping[str, np.ndarray]) -> None:
         """Show (H, W, 3) uint8 RGB images on the board under ``Predictions/NAME``; large ones are shrunk."""
