@@ -1,11 +1,29 @@
 """Backbones, heads and models. Importing this package fills their registries."""
 
 from paddleisa.models.attention import SelfAttention, interlace
+from paddleisa.models.backbones.hrnet import (
+    HRNet_W18,
+    HRNet_W30,
+    HRNet_W32,
+    HRNet_W40,
+    HRNet_W44,
+    HRNet_W48,
+    HRNet_W60,
+    HRNet_W64,
+)
 from paddleisa.models.backbones.resnet_v1c import ResNet50_v1c, ResNet101_v1c
-from paddleisa.models.backbones.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd
+from paddleisa.models.backbones.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd, ResNet152_vd
 from paddleisa.models.isanet import ISAHead, ISANet
 
 __all__ = [
+    "HRNet_W18",
+    "HRNet_W30",
+    "HRNet_W32",
+    "HRNet_W40",
+    "HRNet_W44",
+    "HRNet_W48",
+    "HRNet_W60",
+    "HRNet_W64",
     "ISAHead",
     "ISANet",
     "ResNet18_vd",
@@ -14,6 +32,7 @@ __all__ = [
     "ResNet50_vd",
     "ResNet101_v1c",
     "ResNet101_vd",
+    "ResNet152_vd",
     "SelfAttention",
     "interlace",
 ]

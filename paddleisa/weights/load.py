@@ -14,6 +14,7 @@ from paddleisa.weights.archive import is_archive, read_archive
 from paddleisa.weights.diagnosis import advice, belongs
 from paddleisa.weights.read import read_weights
 from paddleisa.weights.report import LoadReport, Mismatch, UnfitWeightsError, grouped
+from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
 
 if TYPE_CHECKING:
     import paddle
@@ -60,14 +61,29 @@ def load_weights(
 
 
 def load_backbone(backbone: paddle.nn.Layer, path: str | os.PathLike) -> LoadReport:
-    """Give ``backbone`` its ImageNet weights: a ``.pdparams``, a ``.safetensors``, or a tar with a ``.pdparams``.
+    """Give ``backbone`` its ImageNet weights, under our names or under those of another project.
 
-    The fully connected layer of ImageNet (``out`` or ``fc``), which a segmentation backbone does not have, is left out
-    and named in the report. Everything else is as in `load_weights`, errors included.
+    Args:
+        backbone: any Layer. Its ``name_tables()``, if there, says what other projects call its tensors.
+        path: a ``.pdparams``, a ``.safetensors``, a tar with a ``.pdparams``, or a PyTorch checkpoint (``.pth``).
+
+    Returns:
+        The report. The fully connected layer of ImageNet (``out`` or ``fc``), which a segmentation backbone does not
+        have, and PyTorch's counters are left out and named in it, as is the project whose names the file has.
+
+    Raises:
+        UnfitWeightsError: some tensors are missing, unexpected or of another shape; has ``report``.
+        WeightsError: the file cannot be read, or a tensor holds NaN or infinity. The backbone is unchanged.
     """
-    state = read_archive(path) if is_archive(path) else read_weights(path)
+    read = read_archive if is_archive(path) else read_torch if is_torch(path) else read_weights
+    state = read(path)
     own = backbone.state_dict()
     report = LoadReport(os.fspath(path), dropped=[n for n in IMAGENET_CLASSIFIER if n in state and n not in own])
+    for table in backbone.name_tables() if hasattr(backbone, "name_tables") else ():
+        if (renamed := table.renamed(state)) is not None:
+            state, report.dropped = renamed
+            report.names_of = table.origin
+            break
     return _load(backbone, {n: v for n, v in state.items() if n not in report.dropped}, report, (), ())
 
 

@@ -41,6 +41,7 @@ class LoadReport:
         reinitialized: left at the model's initial values, as asked for.
         dropped: in the weights and left out on purpose (the classifier of ImageNet).
         converted: names whose floating-point type was changed, as {name: (from, to)}.
+        names_of: the project whose names the weights have, None for ours.
     """
 
     source: str
@@ -51,6 +52,7 @@ class LoadReport:
     reinitialized: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     converted: dict[str, tuple[str, str]] = field(default_factory=dict)
+    names_of: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -78,7 +80,7 @@ class LoadReport:
         return "\n".join("\n    ".join([f"  {title}", *lines]) for title, lines in parts if lines)
 
     def __str__(self) -> str:
-        lines = [f"{self.source}: {self.summary()}"]
+        lines = [f"{self.source}: {self.summary()}" + (f", by the names of {self.names_of}" if self.names_of else "")]
         if self.converted:
             kinds = sorted({f"{old} to {new}" for old, new in self.converted.values()})
             lines.append(f"  converted from {', '.join(kinds)}: {len(self.converted)} tensors")

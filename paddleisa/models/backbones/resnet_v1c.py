@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from paddleisa.models.backbones.foreign_names import MMSEG_STEM, TIMM_STEM, NameTable, resnet
 from paddleisa.models.backbones.resnet_vd import BottleneckBlock, ResNet_vd
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES
@@ -40,6 +41,11 @@ class ResNet_v1c(ResNet_vd):
 
     def __init__(self, output_stride: Literal[8, 16, 32] = 8, pretrained: str | None = None):
         super().__init__(output_stride, pretrained=pretrained)
+
+    def name_tables(self) -> list[NameTable]:
+        """open-mmlab's ``resnet50_v1c`` and ``resnet101_v1c``, and timm's ``resnet50c`` and ``resnet101c``."""
+        stems = {"open-mmlab's ResNet-v1c": MMSEG_STEM, "timm's ResNet-C": TIMM_STEM}
+        return [NameTable(origin, dict(resnet(stem, self.depths, 3, shortcut=0))) for origin, stem in stems.items()]
 
 
 @BACKBONES.register

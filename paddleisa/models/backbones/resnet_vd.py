@@ -12,6 +12,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from pydantic import Field
 
+from paddleisa.models.backbones.foreign_names import TIMM_STEM, NameTable, identity_conv_bn, resnet
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES
 
@@ -123,6 +124,15 @@ class ResNet_vd(nn.Layer):
             features.append(x)
         return features
 
+    def name_tables(self) -> list[NameTable]:
+        """timm's ``resnet18d`` to ``resnet101d``, which are this network (output stride 32).
+
+        Where timm has no projection in the first stage, ours becomes the identity.
+        """
+        convs = 2 if self.block is BasicBlock else 3
+        filled = identity_conv_bn("bb_0_0.short", 64, epsilon=1e-5) if convs == 2 else {}
+        return [NameTable("timm's ResNet-D", dict(resnet(TIMM_STEM, self.depths, convs, shortcut=1)), filled)]
+
 
 @BACKBONES.register
 class ResNet18_vd(ResNet_vd):
@@ -150,3 +160,10 @@ class ResNet101_vd(ResNet_vd):
     """101 layers, 2048 channels at the end."""
 
     block, depths = BottleneckBlock, (3, 4, 23, 3)
+
+
+@BACKBONES.register
+class ResNet152_vd(ResNet_vd):
+    """152 layers, 2048 channels at the end."""
+
+    block, depths = BottleneckBlock, (3, 8, 36, 3)
