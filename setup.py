@@ -36,6 +36,8 @@ setup(
         "pydantic>=2.5",  # checks config values against constructors' annotations
         "safetensors>=0.4",
         "tqdm",
+        "pillow>=9.1",  # headers of image files; reports
+        "jinja2>=3",  # HTML reports
         "httpx>=0.25",  # downloads; Paddle itself needs it
         "filelock>=3.12",  # one download at a time, released by the system when a process dies
     ],

@@ -242,18 +242,13 @@ def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor,
 
 def palette_of(config: Config) -> np.ndarray:
     """(K, 3) uint8 colours of the config's ``val_dataset``, whose data need not exist."""
-    import numpy as np
-
     from paddleisa.config import check
+    from paddleisa.datasets.base import classes_of
     from paddleisa.registry import DATASETS
-    from paddleisa.visual.palette import palette_for
 
     config = check(config, "val")
-    dataset = config["val_dataset"]
-    own = dataset.get("palette", getattr(DATASETS.get(dataset["type"]), "palette", None))
-    if isinstance(own, str):
-        return palette_for(own)
-    return palette_for(config["model"]["num_classes"]) if own is None else np.asarray(own, np.uint8)
+    options = config["val_dataset"]
+    return classes_of(DATASETS.get(options["type"]), options, config["model"]["num_classes"]).palette
 
 
 def write_json(path: str | None, result: dict[str, object]) -> None:

@@ -91,7 +91,8 @@ def _cityscapes(args) -> int:
 
 
 def _voc(args) -> int:
-    from paddleisa.data.prepare.voc import TRAINAUG, VAL, prepare_voc
+    from paddleisa.data.prepare.voc import prepare_voc
+    from paddleisa.datasets import PascalVOC
 
     done = prepare_voc(
         args.root,
@@ -102,7 +103,8 @@ def _voc(args) -> int:
         workers=args.num_workers,
     )
     print(f"{done.made} labels made, {done.kept} were there and right")
-    print(f"trainaug {done.trainaug} images (published {TRAINAUG}), val {done.val} (published {VAL})")
+    counts = PascalVOC.counts
+    print(f"trainaug {done.trainaug} images (published {counts['trainaug']}), val {done.val} ({counts['val']})")
     return _finish(args, _config("PascalVOC", args.root, {"train": "trainaug", "val": "val"}))
 
 
@@ -131,12 +133,12 @@ def _scenes(args) -> int:
 
 
 def _browse(args) -> int:
-    from paddleisa.config import build_part, check, load_config
+    from paddleisa.config import build_part, check, read_config
     from paddleisa.data.check.browse import browse
-    from paddleisa.data.check.inventory import data_only
+    from paddleisa.data.check.split import data_only
     from paddleisa.registry import DATASETS
 
-    config = load_config(args.config, opts=args.opts, plugins=args.plugin)
+    config = read_config(args.config, opts=args.opts, plugins=args.plugin)
     data = build_part(check(data_only(config)), f"{args.split}_dataset", DATASETS)
     file = args.save or Path("output/browse") / f"{config.name}_{args.split}.png"
     shown = browse(data, file, args.count, args.seed, augment=args.split == "train")

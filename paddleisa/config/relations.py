@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import replace
 
 from paddleisa.config.problems import Problems
@@ -13,8 +14,12 @@ PARTS = ("train_dataset", "val_dataset")
 
 
 def fill(tree: Node) -> Node:
-    """``tree`` with what one part leaves to another: the model's num_classes, and a loss type for each ``coef``."""
-    return _fill_losses(_fill_classes(tree))
+    """``tree`` with what one part leaves to another.
+
+    The model's num_classes, a loss type for each ``coef``, and the mode of ``val_dataset``: validation, whatever the
+    data set's own default is.
+    """
+    return _fill_losses(_fill_classes(_fill_mode(tree)))
 
 
 def check(tree: Node, problems: Problems) -> None:
@@ -33,6 +38,15 @@ def _fill_classes(tree: Node) -> Node:
             kind = tree.at((part, "type")).value
             return tree.with_at(("model", "num_classes"), Node(number, Origin(f"from {part} {kind}")))
     return tree
+
+
+def _fill_mode(tree: Node) -> Node:
+    part = PARTS[1]
+    cls = _class_of(tree.child(part), DATASETS)
+    option = options_of(cls).known.get("mode") if cls is not None else None
+    if option is None or "val" not in typing.get_args(option.annotation) or tree.at((part, "mode")) is not None:
+        return tree
+    return tree.with_at((part, "mode"), Node("val", Origin(f"default under {part}")))
 
 
 def _fill_losses(tree: Node) -> Node:

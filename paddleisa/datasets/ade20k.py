@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms, require_folder
-from paddleisa.datasets.listing import Row
-from paddleisa.errors import DataError
+from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.registry import DATASETS
-from paddleisa.visual.palette import ade20k_palette
+from paddleisa.visual.palette import from_hex
 
-FOLDERS = {"train": "training", "val": "validation"}
-_UNPACK = "Unpack ADEChallengeData2016.zip again"
+_ARCHIVE = "ADEChallengeData2016.zip"
 
 
 @DATASETS.register
@@ -51,31 +47,43 @@ class ADE20K(SegmentationData):
         "crt screen", "plate", "monitor", "bulletin board", "shower", "radiator", "glass", "clock", "flag",
     ]
     # fmt: on
-    palette = ade20k_palette()
+    # color150.mat of the benchmark's visualization code, in its order. Its road and its skyscraper share a colour.
+    palette = from_hex(
+        "787878 b47878 06e6e6 503232 04c803 787850 8c8c8c cc05ff e6e6e6 04fa07 e005ff ebff07 96053d 787846 08ff33 "
+        "ff0652 8fff8c ccff04 ff3307 cc4603 0066c8 3de6fa ff0633 0b66ff ff0747 ff09e0 0907e6 dcdcdc ff095c 7009ff "
+        "08ffd6 07ffe0 ffb806 0aff47 ff290a 07ffff e0ff08 6608ff ff3d06 ffc207 ff7a08 00ff14 ff0829 ff0599 0633ff "
+        "eb0cff a09614 00a3ff 8c8c8c fa0a0f 14ff00 1fff00 ff1f00 ffe000 99ff00 0000ff ff4700 00ebff 00adff 1f00ff "
+        "0bc8c8 ff5200 00fff5 003dff 00ff70 00ff85 ff0000 ffa300 ff6600 c2ff00 008fff 33ff00 0052ff 00ff29 00ffad "
+        "0a00ff adff00 00ff99 ff5c00 ff00ff ff00f5 ff0066 ffad00 ff0014 ffb8b8 001fff 00ff3d 0047ff ff00cc 00ffc2 "
+        "00ff52 000aff 0070ff 3300ff 00c2ff 007aff 00ffa3 ff9900 00ff0a ff7000 8fff00 5200ff a3ff00 ffeb00 08b8aa "
+        "8500ff 00ff5c b800ff ff001f 00b8ff 00d6ff ff0070 5cff00 00e0ff 70e0ff 46b8a0 a300ff 9900ff 47ff00 ff00a3 "
+        "ffcc00 ff008f 00ffeb 85ff00 ff00eb f500ff ff007a fff500 0abed4 d6ff00 00ccff 1400ff ffff00 0099ff 0029ff "
+        "00ffcc 2900ff 29ff00 ad00ff 00f5ff 4700ff 7a00ff 00ffb8 005cff b8ff00 0085ff ffd600 19c2c2 66ff00 5c00ff"
+    )
+    reduce_zero_label = True
+    counts = {"train": 20210, "val": 2000}
+    layout = PairedFolders(
+        images="images/{part}/*.jpg",
+        labels="annotations/{part}/*.png",
+        parts={"train": "training", "val": "validation"},
+    )
+    source = Source(
+        root="data/ADEChallengeData2016",
+        folder="the folder ADEChallengeData2016",
+        images=_ARCHIVE,
+        labels=_ARCHIVE,
+        get=(
+            f"curl -LO http://data.csail.mit.edu/places/ADEchallenge/{_ARCHIVE}",
+            f"unzip -q {_ARCHIVE} -d {{parent}}",
+        ),
+    )
 
     def __init__(
         self,
         transforms: Transforms,
-        dataset_root: str = "data/ADEChallengeData2016",
+        dataset_root: str = source.root,
         mode: Literal["train", "val"] = "train",
         edge: Edge = False,
     ):
-        root = require_folder(dataset_root, "Download ADEChallengeData2016.zip and set dataset_root to its folder")
-        folder = FOLDERS[mode]
-        images = {path.stem: path for path in sorted((root / "images" / folder).glob("*.jpg"))}
-        if not images:
-            raise DataError("there are no images NAME.jpg", where=root / "images" / folder, fix=_UNPACK)
-        labels = {path.stem: path for path in (root / "annotations" / folder).glob("*.png")}
-        if lost := sorted(images.keys() ^ labels.keys()):
-            kind = "label" if lost[0] in images else "image"
-            raise DataError(
-                f"{len(lost)} names are in images or annotations only; the first, {lost[0]}, has no {kind}",
-                where=root / "annotations" / folder,
-                fix=_UNPACK,
-            )
-        samples: list[Row] = [(str(path), str(labels[name])) for name, path in images.items()]
+        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
         super().__init__(transforms, samples, mode)
-
-    def _check(self, sample: dict) -> None:
-        sample["label"] = sample["label"] - np.uint8(1)  # wraps around: 0 becomes 255
-        super()._check(sample)

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import cv2
 import numpy as np
 from pydantic import Field
 
 from paddleisa.datasets.images import read_image, read_label
-from paddleisa.datasets.listing import Row, read_list, require_files
-from paddleisa.errors import ConfigError, DataError
+from paddleisa.datasets.inventory import Inventory, Row
+from paddleisa.datasets.layouts import Layout, ListFile, Source
+from paddleisa.errors import ConfigError, DataError, one_of
 from paddleisa.registry import DATASETS, TRANSFORMS
 from paddleisa.transforms import Compose
-from paddleisa.visual.palette import palette_for
+from paddleisa.visual.palette import PALETTES, generic_palette
 
 Transforms = list[Annotated[object, TRANSFORMS]]
 Edge = Literal[False]  # PaddleSeg's configs may hold ``edge: False``; no model here has an edge branch
+IGNORED = 255
 _EVALUATION, _TRAINING = 0, 1  # streams of random numbers that never meet
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the numbers in a data set's labels mean.
+
+    Attributes:
+        names: one per class.
+        palette: (number of classes, 3) uint8 RGB.
+        ignore_index: class id of pixels that do not count.
+        reduce_zero_label: files count classes from 1 and hold 0 where there is none.
+    """
+
+    names: list[str]
+    palette: np.ndarray
+    ignore_index: int = IGNORED
+    reduce_zero_label: bool = False
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def table(self) -> np.ndarray:
+        """(256,) uint8: the class id of each number in a file. What is no class keeps a number that is none."""
+        table = np.arange(256, dtype=np.uint8)
+        if self.reduce_zero_label:
+            table[1:] -= 1
+            table[[0, self.ignore_index, IGNORED]] = self.ignore_index
+        return table
+
+    def wrong(self, stored: set[int]) -> list[int]:
+        """Those numbers of a file that are neither a class nor ignored, sorted."""
+        table = self.table()
+        return sorted(v for v in stored if table[v] >= len(self) and table[v] != self.ignore_index)
+
+    def describe(self) -> str:
+        """What a file may hold: ``19 classes, 0 to 18, and 255 is ignored``."""
+        first = int(self.reduce_zero_label)
+        ignored = f"0 and {self.ignore_index} are" if first else f"{self.ignore_index} is"
+        return f"{len(self)} classes, {first} to {len(self) - 1 + first}, and {ignored} ignored"
 
 
 class SegmentationData:
@@ -29,24 +73,64 @@ class SegmentationData:
     image. All randomness comes from (seed, position), so the same position gives the same sample in any process, on
     any machine, before and after an interruption.
 
+    A data set describes itself in class attributes: ``layout``, ``source`` and ``counts`` say where its files are,
+    where they come from and how many there should be; ``class_names``, ``palette``, ``ignore_index`` and
+    ``reduce_zero_label`` what its labels mean. The full check, preparation hints, pictures and fingerprints read them.
+
     Attributes:
         num_classes: number of classes; a class attribute where the data set fixes it, None where the config gives it.
         class_names: one name per class.
         palette: (num_classes, 3) uint8 RGB.
+        ignore_index: label value of pixels that do not count.
+        reduce_zero_label: files count classes from 1 and hold 0 where there is none; samples hold 0 and ignore_index.
+        layout: how its files lie below ``dataset_root``; None for data that no file holds.
+        source: where it comes from.
+        counts: {mode: published number of images}.
+        raw_table: (256,) uint8, the number in a label of each number in the label that it was made from
+            (``layout.raw_labels``); None where labels are read as they are downloaded.
         samples: (image path, label path or None) in order.
         mode: which part of the data this is.
-        ignore_index: label value of pixels that do not count.
         seed: of the random numbers; the training run sets it.
     """
 
     num_classes: int | None = None
     class_names: list[str]
     palette: np.ndarray
-    ignore_index: int = 255
+    ignore_index: int = IGNORED
+    reduce_zero_label: bool = False
+    layout: ClassVar[Layout | None] = None
+    source: ClassVar[Source] = Source()
+    counts: ClassVar[Mapping[str, int]] = {}
+    raw_table: ClassVar[np.ndarray | None] = None
     seed: int = 0
 
     def __init__(self, transforms: list, samples: list[Row], mode: str):
         self.transforms, self.samples, self.mode = Compose(transforms), samples, mode
+
+    @classmethod
+    def layout_for(cls, options: Mapping[str, object]) -> Layout | None:
+        """How the files of a data set with these options lie; None where only the built object knows.
+
+        Args:
+            options: the constructor's, defaults written out.
+
+        Raises:
+            ConfigError: the options leave out where the files are.
+        """
+        return cls.layout
+
+    @classmethod
+    def survey(cls, options: Mapping[str, object]) -> Inventory:
+        """The samples of a data set with these options, and what is wrong with their names; see ``layout_for``."""
+        layout = cls.layout_for(options)
+        if layout is None:
+            raise TypeError(f"{cls.__name__} has no layout: its files are not known before it is built")
+        return layout.survey(Path(str(options["dataset_root"])), str(options["mode"]), cls.source)
+
+    @cached_property
+    def meaning(self) -> Classes:
+        """What the numbers in its labels mean."""
+        return Classes(self.class_names, self.palette, self.ignore_index, self.reduce_zero_label)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -62,6 +146,8 @@ class SegmentationData:
         if label_path is not None:
             sample["label"] = read_label(label_path)
             self._check(sample)
+            if self.reduce_zero_label:
+                sample["label"] = cv2.LUT(sample["label"], self.meaning.table())
         return sample
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict:
@@ -89,19 +175,17 @@ class SegmentationData:
                 fix=fix,
             )
         found = cv2.calcHist([sample["label"]], [0], None, [256], [0, 256]).ravel() > 0  # OpenCV 4 gives a column
-        wrong = [int(v) for v in np.flatnonzero(found) if v >= self.num_classes and v != self.ignore_index]
-        if wrong:
+        if wrong := self.meaning.wrong(set(np.flatnonzero(found).tolist())):
             raise DataError(
-                f"the label holds {_shown(wrong)}, but there are {self.num_classes} classes, 0 to "
-                f"{self.num_classes - 1}, and {self.ignore_index} is ignored",
+                f"the label holds {_shown(wrong)}, but there are {self.meaning.describe()}",
                 where=sample["label_path"],
-                fix=_label_advice(wrong, self.num_classes),
+                fix=_label_advice(wrong, self.meaning),
             )
 
 
 @DATASETS.register
 class Dataset(SegmentationData):
-    """The data set of a list file: a line ``image label`` per sample (``listing.read_list`` has the details).
+    """The data set of a list file: a line ``image label`` per sample (``listing`` has the details).
 
     Args:
         transforms: built transforms, in order.
@@ -116,7 +200,9 @@ class Dataset(SegmentationData):
         edge: accepted for PaddleSeg's configs.
         img_channels: accepted for PaddleSeg's configs.
         class_names: a name per class, for reports; numbers when not given.
-        palette: colours for pictures: a name (cityscapes, voc, camvid) or an (R, G, B) per class.
+        palette: colours for pictures: a data set's name (cityscapes, voc, ade20k, camvid, ...) or an (R, G, B) per
+            class.
+        reduce_zero_label: labels count classes from 1 and hold 0 where there is none.
     """
 
     def __init__(
@@ -129,30 +215,48 @@ class Dataset(SegmentationData):
         val_path: str | None = None,
         test_path: str | None = None,
         separator: Annotated[str, Field(min_length=1)] = " ",
-        ignore_index: Annotated[int, Field(ge=0, le=255)] = 255,
+        ignore_index: Annotated[int, Field(ge=0, le=255)] = IGNORED,
         edge: Edge = False,
         img_channels: Literal[3] = 3,
         class_names: list[str] | None = None,
-        palette: Literal["cityscapes", "voc", "camvid"] | list[tuple[int, int, int]] | None = None,
+        palette: str | list[tuple[int, int, int]] | None = None,
+        reduce_zero_label: bool = False,
     ):
-        path = {"train": train_path, "val": val_path, "test": test_path}[mode]
+        options = {k: v for k, v in locals().items() if k not in ("self", "transforms", "__class__")}
+        meaning = classes_of(Dataset, options)
+        self.num_classes, self.class_names, self.palette = num_classes, meaning.names, meaning.palette
+        self.ignore_index, self.reduce_zero_label = ignore_index, reduce_zero_label
+        super().__init__(transforms, self.survey(options).require(), mode)
+
+    @classmethod
+    def layout_for(cls, options: Mapping[str, object]) -> ListFile:
+        """The list of the mode; ConfigError where there is none."""
+        mode = str(options["mode"])
+        path = options.get(f"{mode}_path")
         if path is None:
             raise ConfigError(f"mode is {mode!r} and there is no {mode}_path", fix=f"Give {mode}_path, the list file")
-        self.num_classes, self.ignore_index = num_classes, ignore_index
-        self.class_names = class_names_of(class_names, num_classes)
-        self.palette = palette_of(palette, num_classes)
-        root = require_folder(dataset_root)
-        path = path if Path(path).exists() or not (root / path).exists() else root / path
-        samples = read_list(path, root, separator, labels=mode != "test")
-        require_files(samples, where=path, fix=f"Names are relative to dataset_root, {dataset_root}")
-        super().__init__(transforms, samples, mode)
+        return ListFile(str(path), str(options["separator"]), labels=mode != "test")
 
 
-def require_folder(root: str | Path, fix: str = "Set dataset_root to the folder that holds the data") -> Path:
-    """``root`` as a Path; DataError when it is no folder."""
-    if not Path(root).is_dir():
-        raise DataError("the data set's folder does not exist", where=root, fix=fix)
-    return Path(root)
+def classes_of(cls: type, options: Mapping[str, object], num_classes: int | None = None) -> Classes:
+    """What the labels of a data set mean; no data need exist.
+
+    Args:
+        cls: the data set's class; of another kind than ``SegmentationData`` too.
+        options: its constructor's, as far as they are given.
+        num_classes: where neither the options nor the class say it.
+
+    Raises:
+        ConfigError: as many names or colours as there are no classes.
+    """
+
+    def given(name: str, default: object = None) -> object:
+        value = options.get(name)
+        return getattr(cls, name, default) if value is None else value
+
+    number = given("num_classes") or num_classes
+    names, colours = class_names_of(given("class_names"), number), palette_of(given("palette"), number)
+    return Classes(names, colours, given("ignore_index", IGNORED), given("reduce_zero_label", False))
 
 
 def class_names_of(names: list[str] | None, num_classes: int) -> list[str]:
@@ -163,15 +267,27 @@ def class_names_of(names: list[str] | None, num_classes: int) -> list[str]:
         raise ConfigError(
             f"there are {len(names)} class_names for {num_classes} classes", fix="Give one name per class"
         )
-    return list(names)
+    return [str(name) for name in names]
 
 
-def palette_of(palette: str | list | None, num_classes: int) -> np.ndarray:
+def named_palettes() -> dict[str, np.ndarray]:
+    """{name: (K, 3) uint8}: of each data set with colours of its own, by its name in small letters, and a few more."""
+    own = {name.lower(): DATASETS.get(name).__dict__.get("palette") for name in DATASETS}
+    palettes = {**PALETTES, **{name: colours for name, colours in own.items() if isinstance(colours, np.ndarray)}}
+    return {**palettes, "voc": palettes["pascalvoc"]}
+
+
+def palette_of(palette: str | list | np.ndarray | None, num_classes: int) -> np.ndarray:
     """(num_classes, 3) uint8 of a config's ``palette``; ConfigError when it has another number of colours."""
     if palette is None:
-        return palette_for(num_classes)
-    colours = palette_for(palette) if isinstance(palette, str) else np.asarray(palette)
-    if len(colours) != num_classes or colours.min() < 0 or colours.max() > 255:
+        return generic_palette(num_classes)
+    if isinstance(palette, str):
+        palettes = named_palettes()
+        if palette not in palettes:
+            raise ConfigError(f"there is no palette {palette!r}", fix=one_of(palette, palettes))
+        palette = palettes[palette]
+    colours = np.asarray(palette)
+    if colours.shape != (num_classes, 3) or colours.min() < 0 or colours.max() > 255:
         raise ConfigError(
             f"the palette has {len(colours)} colours for {num_classes} classes, or values beyond 0 to 255",
             fix="Give one (R, G, B) of 0 to 255 per class",
@@ -184,9 +300,14 @@ def _shown(values: list[int]) -> str:
     return f"{'value' if len(values) == 1 else 'values'} {first}" + (", ..." if len(values) > 5 else "")
 
 
-def _label_advice(wrong: list[int], num_classes: int) -> str:
-    if wrong == [255]:
+def _label_advice(wrong: list[int], classes: Classes) -> str:
+    if classes.reduce_zero_label:
+        return "Unpack the data set again: its own labels hold nothing else"
+    if wrong == [IGNORED]:
         return "255 usually marks pixels to ignore: set ignore_index: 255"
-    if wrong == [num_classes]:
-        return f"If classes are counted from 1, subtract 1 from the labels; otherwise num_classes is {num_classes + 1}"
+    if wrong == [len(classes)]:
+        return (
+            f"If 0 is a class of its own (a background counts as one), num_classes is {len(classes) + 1}; if classes "
+            "are counted from 1, set reduce_zero_label: true"
+        )
     return "Map the labels to class ids (0, 1, 2, ...), or correct num_classes or ignore_index"

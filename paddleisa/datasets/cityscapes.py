@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms, require_folder
-from paddleisa.datasets.listing import Row
-from paddleisa.errors import DataError
-from paddleisa.registry import DATASETS
-from paddleisa.visual.palette import cityscapes_palette
+import numpy as np
 
-IMAGE, LABEL, RAW_LABEL = "_leftImg8bit.png", "_gtFine_labelTrainIds.png", "_gtFine_labelIds.png"
+from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.layouts import PairedFolders, Source
+from paddleisa.registry import DATASETS
+from paddleisa.visual.palette import from_hex
+
+TRAIN_IDS, LABEL_IDS = "_labelTrainIds.png", "_labelIds.png"  # labels as training reads them, as they are downloaded
+NUM_IDS = 34  # label ids 0 to 33 in its files; the license plate's -1 is never drawn
+# The label id of each train id 0..18. All other ids are ignored (255) in training and in the official evaluation.
+# A test compares them with the official cityscapesscripts.helpers.labels.
+ID_OF_TRAIN_ID = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+
+def _tables() -> tuple[np.ndarray, np.ndarray]:
+    """(256,) uint8 each: the train id of a label id, and the label id of a train id."""
+    to_train, to_label = np.full(256, 255, np.uint8), np.zeros(256, np.uint8)  # no class: ignored; "unlabeled"
+    to_train[list(ID_OF_TRAIN_ID)] = np.arange(len(ID_OF_TRAIN_ID), dtype=np.uint8)
+    to_label[: len(ID_OF_TRAIN_ID)] = ID_OF_TRAIN_ID
+    return to_train, to_label
+
+
+TO_TRAIN_ID, TO_LABEL_ID = _tables()
 
 
 @DATASETS.register
@@ -36,56 +51,40 @@ class Cityscapes(SegmentationData):
         "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
     ]
     # fmt: on
-    palette = cityscapes_palette()
+    # cityscapesScripts, helpers/labels.py, the classes with a train id, in its order.
+    palette = from_hex(
+        "804080 f423e8 464646 66669c be9999 999999 faaa1e dcdc00 6b8e23 98fb98 4682b4 dc143c ff0000 00008e 000046 "
+        "003c64 005064 0000e6 770b20"
+    )
+    counts = {"train": 2975, "val": 500, "test": 1525}
+    layout = PairedFolders(
+        images="leftImg8bit/{part}/*/*_leftImg8bit.png",
+        labels=f"gtFine/{{part}}/*/*_gtFine{TRAIN_IDS}",
+        raw_labels=f"gtFine/{{part}}/*/*_gtFine{LABEL_IDS}",
+        parts={"train": "train", "val": "val", "test": "test"},
+        unlabelled=("test",),
+    )
+    raw_table = TO_TRAIN_ID
+    source = Source(
+        root="data/cityscapes",
+        folder="the folder that holds leftImg8bit and gtFine",
+        images="leftImg8bit_trainvaltest.zip",
+        labels="gtFine_trainvaltest.zip",
+        prepare="paddleisa prepare cityscapes {root}",
+        get=(
+            "# Cityscapes needs an account: https://www.cityscapes-dataset.com/register/",
+            "pip install cityscapesscripts",
+            "mkdir -p {root} && csDownload -d {root} gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
+            "paddleisa prepare cityscapes {root}",
+        ),
+    )
 
     def __init__(
         self,
         transforms: Transforms,
-        dataset_root: str = "data/cityscapes",
+        dataset_root: str = source.root,
         mode: Literal["train", "val", "test"] = "train",
         edge: Edge = False,
     ):
-        root = require_folder(dataset_root, "Download Cityscapes and set dataset_root to the folder with leftImg8bit")
-        images = files_by_name(root / "leftImg8bit" / mode, IMAGE)
-        if not images:
-            raise DataError(f"there are no images CITY/NAME{IMAGE}", where=root / "leftImg8bit" / mode)
-        labels = {} if mode == "test" else files_by_name(root / "gtFine" / mode, LABEL)
-        if mode != "test":
-            _require_pairs(images, labels, root, mode)
-        samples: list[Row] = [(images[name], labels.get(name)) for name in sorted(images)]
+        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
         super().__init__(transforms, samples, mode)
-
-
-def files_by_name(folder: Path, ending: str) -> dict[str, str]:
-    """{"CITY/NAME": path} of all files ``folder/CITY/NAME + ending``."""
-    return {
-        f"{path.parent.name}/{path.name.removesuffix(ending)}": str(path)
-        for path in folder.glob(f"*/*{ending}")
-        if not path.name.startswith(".")  # macOS leaves ._NAME beside each file in archives
-    }
-
-
-def _require_pairs(images: dict[str, str], labels: dict[str, str], root: Path, mode: str) -> None:
-    """Raise a DataError that names the images without a label and the labels without an image."""
-    where, prepare = root / "gtFine" / mode, f"Run: paddleisa prepare cityscapes {root}"
-    without_label = sorted(images.keys() - labels.keys())
-    without_image = sorted(labels.keys() - images.keys())
-    if not labels and files_by_name(where, RAW_LABEL):
-        raise DataError(
-            "the labels are labelIds, which hold other numbers than the 19 classes", where=where, fix=prepare
-        )
-    if without_label:
-        raw = files_by_name(where, RAW_LABEL)
-        fix = prepare if all(name in raw for name in without_label) else "Unpack gtFine_trainvaltest.zip again"
-        raise DataError(f"{_some(without_label)} without a label{LABEL}", where=where, fix=fix)
-    if without_image:
-        raise DataError(
-            f"{_some(without_image, 'label')} without an image{IMAGE}",
-            where=where,
-            fix="Unpack leftImg8bit_trainvaltest.zip again, or remove the label",
-        )
-
-
-def _some(names: list[str], what: str = "image") -> str:
-    plural = "" if len(names) == 1 else "s"
-    return f"{len(names)} {what}{plural} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"

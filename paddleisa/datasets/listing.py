@@ -1,40 +1,18 @@
-"""List files, and which of many files are missing."""
+"""List files: a line ``image<separator>label`` per sample.
+
+Blank lines, lines that start with ``#``, a byte order mark and Windows line ends are fine; blanks around a name are not
+part of it. Names with blanks need another separator than a blank.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paddleisa.errors import DataError
 
-Row = tuple[str, str | None]
 _SEPARATORS = ("\t", ",", ";", " ")
-
-
-def read_list(path: str | Path, root: str | Path, separator: str = " ", labels: bool = True) -> list[Row]:
-    """The (image, label) paths of a list file.
-
-    Each line is ``image<separator>label``, relative to ``root``. Blank lines, lines that start with ``#``, a byte
-    order mark and Windows line ends are fine; blanks around a name are not part of it.
-
-    Args:
-        path: the list file, UTF-8.
-        root: the folder that the names are relative to.
-        separator: what stands between image and label. Names with blanks need another one than the default.
-        labels: whether every line needs a label; otherwise a line may hold the image alone.
-
-    Raises:
-        DataError: the file is missing, not text, or empty, or a line has another number of columns.
-    """
-    rows: list[Row] = []
-    for number, line, columns in list_lines(read_text(path), separator):
-        if len(columns) != 2 and (labels or len(columns) != 1):
-            raise wrong_columns(path, number, line, len(columns), separator, labels)
-        rows.append((str(Path(root) / columns[0]), str(Path(root) / columns[1]) if len(columns) == 2 else None))
-    if not rows:
-        raise DataError("the list file names no image", where=path)
-    return rows
 
 
 def read_text(path: str | Path, fix: str | None = None) -> str:
@@ -104,31 +82,3 @@ def wrong_columns(path: str | Path, number: int, line: str, count: int, separato
     return DataError(
         f"the line has {count} {columns} for the separator {separator!r}", where=f"{path}:{number}", fix=fix
     )
-
-
-def missing_files(paths: Iterable[str]) -> list[str]:
-    """Those of ``paths`` that do not exist, in order.
-
-    Lists each folder once instead of asking for each file: the same on a local disk, far quicker on a network's.
-    """
-    folders: dict[Path, set[str]] = {}
-    missing = []
-    for path in map(Path, paths):
-        if path.parent not in folders:
-            try:
-                folders[path.parent] = {entry.name for entry in path.parent.iterdir()}
-            except OSError:
-                folders[path.parent] = set()
-        # A file system may ignore case or normalise names: ask it before calling a file missing.
-        if path.name not in folders[path.parent] and not path.exists():
-            missing.append(str(path))
-    return missing
-
-
-def require_files(rows: list[Row], where: str | Path, fix: str | None = None) -> None:
-    """Raise one DataError that counts all missing images and labels of ``rows`` and names the first few."""
-    missing = missing_files(path for row in rows for path in row if path is not None)
-    if missing:
-        first = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        total = sum(path is not None for row in rows for path in row)
-        raise DataError(f"{len(missing)} of {total} files do not exist: {first}", where=where, fix=fix)

@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from paddleisa.datasets.base import SegmentationData, Transforms
+from paddleisa.datasets.cityscapes import Cityscapes
 from paddleisa.datasets.synthetic import street, street_objects
 from paddleisa.registry import DATASETS
-from paddleisa.visual.palette import cityscapes_palette
 
 _STREAMS = {"train": 0, "val": 1}
 
@@ -35,7 +35,7 @@ class Scenes(SegmentationData):
     generated = True  # no photographs: wherever a score of them is printed, it says so
     num_classes = 8
     class_names = ["road", "sidewalk", "building", "pole", "vegetation", "sky", "person", "car"]
-    palette = cityscapes_palette()[[0, 1, 2, 5, 8, 10, 11, 13]]
+    palette = Cityscapes.palette[[0, 1, 2, 5, 8, 10, 11, 13]]
 
     def __init__(
         self,

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms, require_folder
-from paddleisa.datasets.listing import Row, require_files
-from paddleisa.errors import DataError
+from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.layouts import NameLists, Source
 from paddleisa.registry import DATASETS
-from paddleisa.visual.palette import voc_palette
+from paddleisa.visual.palette import bit_colours
 
-# What each mode is made of: lists of ImageSets/Segmentation and the folders of their labels.
-PARTS = {
-    "train": [("train", "SegmentationClass")],
-    "val": [("val", "SegmentationClass")],
-    "trainval": [("trainval", "SegmentationClass")],
-    "trainaug": [("train", "SegmentationClass"), ("aug", "SegmentationClassAug")],
-}
+_LABELS, _ARCHIVE = "SegmentationClass/{name}.png", "VOCtrainval_11-May-2012.tar"
 
 
 @DATASETS.register
@@ -42,38 +34,35 @@ class PascalVOC(SegmentationData):
         "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
     ]
     # fmt: on
-    palette = voc_palette()
+    palette = bit_colours(21)
+    counts = {"train": 1464, "val": 1449, "trainval": 2913, "trainaug": 10582}
+    layout = NameLists(
+        base="VOC2012",
+        lists="ImageSets/Segmentation/{list}.txt",
+        images="JPEGImages/{name}.jpg",
+        parts={
+            "train": (("train", _LABELS),),
+            "val": (("val", _LABELS),),
+            "trainval": (("trainval", _LABELS),),
+            "trainaug": (("train", _LABELS), ("aug", "SegmentationClassAug/{name}.png")),
+        },
+        prepared={"aug": "val"},  # SBD labels some of VOC's validation images
+    )
+    source = Source(
+        root="data/VOCdevkit",
+        folder="the folder VOCdevkit that holds VOC2012",
+        images=_ARCHIVE,
+        labels=_ARCHIVE,
+        prepare="paddleisa prepare voc {root}",
+        get=("paddleisa prepare voc {root}",),  # downloads it
+    )
 
     def __init__(
         self,
         transforms: Transforms,
-        dataset_root: str = "data/VOCdevkit",
+        dataset_root: str = source.root,
         mode: Literal["train", "val", "trainval", "trainaug"] = "train",
         edge: Edge = False,
     ):
-        root = (
-            require_folder(dataset_root, "Download VOC 2012 and set dataset_root to the folder VOCdevkit") / "VOC2012"
-        )
-        prepare = f"Run: paddleisa prepare voc {dataset_root}"
-        samples: list[Row] = []
-        for part, labels in PARTS[mode]:
-            path = root / "ImageSets" / "Segmentation" / f"{part}.txt"
-            fix = prepare if part == "aug" else "Unpack VOCtrainval_11-May-2012.tar into dataset_root again"
-            rows: list[Row] = [
-                (str(root / "JPEGImages" / f"{name}.jpg"), str(root / labels / f"{name}.png"))
-                for name in read_names(path, fix)
-            ]
-            require_files(rows, where=path, fix=fix)
-            samples += rows
+        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
         super().__init__(transforms, samples, mode)
-
-
-def read_names(path: Path, fix: str) -> list[str]:
-    """The image names in one list of ImageSets, in its order; DataError when there are none."""
-    try:
-        names = path.read_text(encoding="utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError("the list of images cannot be read", where=path, fix=fix) from error
-    if not names:
-        raise DataError("the list of images is empty", where=path, fix=fix)
-    return names

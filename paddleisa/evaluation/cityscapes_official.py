@@ -14,9 +14,9 @@ from types import ModuleType
 
 import numpy as np
 
-from paddleisa.data.check.sample_stats import LABEL_IDS, TRAIN_IDS
 from paddleisa.datasets import Cityscapes
 from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.cityscapes import LABEL_IDS, TRAIN_IDS
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation.cityscapes_submission import Submission
 

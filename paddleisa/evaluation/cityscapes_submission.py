@@ -10,8 +10,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.cityscapes_ids import ID_OF_TRAIN_ID, TO_LABEL_ID
 from paddleisa.data.prepare.voc import full_palette
+from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, TO_LABEL_ID
 from paddleisa.datasets.images import write_label
 from paddleisa.errors import UsageError
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddleisa.datasets.layouts import Source
+from paddleisa.registry import DATASETS
+
 if TYPE_CHECKING:
     from paddleisa.datasets.base import SegmentationData
-
-_ROOTS = {"Cityscapes": "data/cityscapes", "PascalVOC": "data/VOCdevkit", "ADE20K": "data/ADEChallengeData2016"}
 
 
 def data_digest(dataset: SegmentationData) -> str:
@@ -38,23 +38,6 @@ def data_commands(dataset: dict) -> list[str]:
     Args:
         dataset: a config's ``val_dataset``.
     """
-    if dataset["type"] not in _ROOTS:
-        return []
-    root = Path(dataset.get("dataset_root") or _ROOTS[dataset["type"]])
-    where = shlex.quote(str(root))
-    if root.is_dir() and any(root.iterdir()):
-        return []
-    if dataset["type"] == "Cityscapes":
-        return [
-            "# Cityscapes needs an account: https://www.cityscapes-dataset.com/register/",
-            "pip install cityscapesscripts",
-            f"mkdir -p {where} && csDownload -d {where} gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
-            f"paddleisa prepare cityscapes {where}",
-        ]
-    if dataset["type"] == "PascalVOC":
-        return [f"paddleisa prepare voc {where}"]  # downloads it
-    archive = "ADEChallengeData2016.zip"
-    return [
-        f"curl -LO http://data.csail.mit.edu/places/ADEchallenge/{archive}",
-        f"unzip -q {archive} -d {shlex.quote(str(root.parent))}",
-    ]
+    source = getattr(DATASETS.get(dataset["type"]), "source", Source())
+    root = Path(dataset.get("dataset_root") or source.root)
+    return [] if root.is_dir() and any(root.iterdir()) else source.commands(root)

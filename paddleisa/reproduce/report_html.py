@@ -14,7 +14,6 @@ from paddleisa.reproduce.report import Report, environment_facts, facts
 from paddleisa.reproduce.result import HEADER, Outcome
 from paddleisa.reproduce.targets import TITLES
 from paddleisa.visual.overlay import overlay
-from paddleisa.visual.palette import palette_for
 
 _WIDTH = 480  # pixels of an overlay at most; half the page
 _STYLE = """
@@ -118,7 +117,7 @@ def _facts(found: list[tuple[str, str]]) -> str:
 
 def _examples(outcome: Outcome) -> str:
     dataset = outcome.job.dataset
-    palette, seen, parts = palette_for(dataset), set(), []
+    palette, seen, parts = dataset.palette, set(), []
     for kind, found in outcome.examples().items():
         if not found:
             continue

@@ -324,12 +324,12 @@ WHOLE_SET = {
         "label_0_255",
         "label // 255",
     ),
-    "counted from 1": (lambda x: np.where(x < 255, x + 1, x), {}, "label_one_based", "Subtract 1"),
+    "counted from 1": (lambda x: np.where(x < 255, x + 1, x), {}, "label_one_based", "reduce_zero_label: true"),
     "counted from 1 with 0 for nothing": (
         lambda x: np.where(x < 255, x + 1, 0),
         {},
         "label_one_based",
-        "write 255 for 0",
+        "reduce_zero_label: true in the config, or num_classes: 9",
     ),
     "stretched for viewing": (lambda x: np.where(x < 255, x * 36, x), {}, "label_stretched", "by 36"),
     "labelIds": (
@@ -464,11 +464,11 @@ def test_an_interrupted_check_goes_on_where_it_was(data, tmp_path, monkeypatch):
 
     looked = []
 
-    def examine(row):
+    def examine(row, raw):
         if len(looked) == 5:
             raise KeyboardInterrupt
         looked.append(row)
-        return original(row)
+        return original(row, raw)
 
     original = module.examine
     monkeypatch.setattr(module, "examine", examine)
@@ -477,7 +477,7 @@ def test_an_interrupted_check_goes_on_where_it_was(data, tmp_path, monkeypatch):
     cache = next((tmp_path / "cache").iterdir())
     cache.write_text(cache.read_text() + '[1, "half a li')  # what a kill leaves
     again = []
-    monkeypatch.setattr(module, "examine", lambda row: again.append(row) or original(row))
+    monkeypatch.setattr(module, "examine", lambda row, raw: again.append(row) or original(row, raw))
     report = check(config_of(data / "list"), tmp_path)
     assert len(looked) == 5 and len(again) == 12 - 5
     assert report.findings == []
@@ -527,3 +527,43 @@ def test_a_config_without_that_split_passes_the_quick_check(data):
     values = config_of(data / "list").to_dict()
     del values["train_dataset"]
     quick_check(Config.from_dict(values), "train")
+
+
+def few_classes(root, labels, num_classes, **changes):
+    """The config of a set of images with these labels."""
+    for number, label in enumerate(labels):
+        noise = np.random.default_rng(number).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(root / f"i{number}.png")
+        Image.fromarray(np.asarray(label, np.uint8)).save(root / f"l{number}.png")
+    (root / "train.txt").write_text("".join(f"i{n}.png l{n}.png\n" for n in range(len(labels))))
+    part = {"type": "Dataset", "dataset_root": str(root), "train_path": "train.txt", "num_classes": num_classes}
+    return Config.from_dict({"train_dataset": {**part, "transforms": [], **changes}})
+
+
+ZEROS, EYE = np.zeros((8, 8)), np.eye(8)
+
+
+@pytest.mark.parametrize(
+    "labels, num_classes, words",
+    [
+        ([ZEROS] * 2, 1, "num_classes: 2, for the background counts as a class"),
+        ([ZEROS] * 2, 3, "hold no class but 0"),
+        ([ZEROS + 255, ZEROS + 255, *[EYE] * 9], 2, "every pixel is ignored (and 1 more)"),
+    ],
+    ids=["one class", "one class seen", "some ignored"],
+)
+def test_labels_that_teach_nothing_are_told_before_training(tmp_path, capsys, labels, num_classes, words):
+    quick_check(few_classes(tmp_path, labels, num_classes), "train")
+    assert words in capsys.readouterr().err
+
+
+def test_labels_that_are_all_ignored_stop_the_training(tmp_path):
+    with pytest.raises(DataError, match="every pixel of the 2 labels looked at is ignored"):
+        quick_check(few_classes(tmp_path, [ZEROS + 255] * 2, 2), "train")
+    with pytest.raises(DataError, match="every pixel of the 2 labels looked at is ignored"):
+        quick_check(few_classes(tmp_path, [ZEROS] * 2, 2, reduce_zero_label=True), "train")
+
+
+def test_a_mask_of_0_and_1_with_one_class_needs_a_second_class(tmp_path):
+    found = check(few_classes(tmp_path, [EYE] * 3, 1), tmp_path).errors
+    assert found and all(finding.fix.startswith("num_classes: 2") for finding in found)

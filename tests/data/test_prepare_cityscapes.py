@@ -16,7 +16,7 @@ from prepare_fakes import official_train_ids, write_cityscapes  # noqa: E402
 
 from paddleisa.data.prepare import cityscapes as module
 from paddleisa.data.prepare.cityscapes import prepare_cityscapes  # noqa: E402
-from paddleisa.data.prepare.cityscapes_ids import ID_OF_TRAIN_ID, NUM_IDS, TO_LABEL_ID, TO_TRAIN_ID  # noqa: E402
+from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, NUM_IDS, TO_LABEL_ID, TO_TRAIN_ID  # noqa: E402
 from paddleisa.errors import DataError, UsageError  # noqa: E402
 
 

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paddleisa.datasets.image_files import find_images
-from paddleisa.datasets.listing import read_list
+from paddleisa.datasets.layouts import ListFile, Source
 from paddleisa.errors import DataError
 
 NAMES = ["img/val no 0.png", "img/b.png", "img/c, d.png", "img/straße 街.png"]
@@ -35,7 +35,7 @@ def names_in(root, found):
 @pytest.mark.parametrize("head", ["", "\ufeff", "# a comment\n\n", "\ufeff# a comment\n"])
 def test_the_images_are_those_that_training_reads(root, end, head):
     path = written(root, "\t", end=end, head=head)
-    rows = read_list(path, root, "\t")
+    rows = ListFile(str(path), "\t").survey(root, "train", Source()).rows
     assert [str(image) for image, _ in find_images(path, separator="\t")] == [image for image, _ in rows]
     assert names_in(root, find_images(path, separator="\t")) == NAMES
 

@@ -1,13 +1,25 @@
+from pathlib import Path
+
 import pytest
 
-from paddleisa.datasets.listing import missing_files, read_list, require_files
+from paddleisa.datasets.inventory import missing_files
+from paddleisa.datasets.layouts import ListFile, Source
 from paddleisa.errors import DataError
 
 
-def listed(tmp_path, content, **options):
-    path = tmp_path / "list.txt"
+def listed(tmp_path, content, absent=(), **options):
+    """The rows of a list, relative to its folder; all that it names lies there but for the endings ``absent``."""
+    path, root = tmp_path / "list.txt", tmp_path / "root"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_list(path, "root", **options)
+    root.mkdir(exist_ok=True)
+    layout = ListFile(str(path), **options)
+    for row in layout.survey(root, "train", Source()).rows:
+        for name in row:
+            if name is not None and not name.endswith(tuple(absent) or "/"):
+                Path(name).parent.mkdir(parents=True, exist_ok=True)
+                Path(name).touch()
+    rows = layout.survey(root, "train", Source()).require()
+    return [tuple(name and Path(name).relative_to(tmp_path).as_posix() for name in row) for row in rows]
 
 
 def test_lines_are_pairs_relative_to_the_root(tmp_path):
@@ -61,7 +73,7 @@ def test_a_list_without_images_is_refused(tmp_path, content, message):
 
 def test_a_missing_list_is_named(tmp_path):
     with pytest.raises(DataError, match="weg.txt: the list file does not exist"):
-        read_list(tmp_path / "weg.txt", tmp_path)
+        ListFile(str(tmp_path / "weg.txt")).survey(tmp_path, "train", Source()).require()
 
 
 def test_missing_files_are_found_in_order_wherever_they_lie(tmp_path):
@@ -69,11 +81,9 @@ def test_missing_files_are_found_in_order_wherever_they_lie(tmp_path):
     for name in ("a", "x/b"):
         (tmp_path / name).touch()
     paths = [str(tmp_path / name) for name in ("c", "a", "x/d", "x/b", "nowhere/e")]
-    assert missing_files(paths) == [paths[0], paths[2], paths[4]]
+    assert list(missing_files(paths)) == [paths[0], paths[2], paths[4]]
 
 
 def test_missing_files_are_counted_and_the_first_are_named(tmp_path):
-    rows = [(str(tmp_path / f"{i}.jpg"), str(tmp_path / f"{i}.png")) for i in range(5)]
-    (tmp_path / "0.jpg").touch()
-    with pytest.raises(DataError, match=r"the.list: 9 of 10 files do not exist: .*0.png, .*1.jpg, .*1.png, \.\.\."):
-        require_files(rows, where="the.list")
+    with pytest.raises(DataError, match=r"l0.png: is not there \(4 more: .*l1.png, .*l2.png, \.\.\.\)"):
+        listed(tmp_path, "".join(f"{i}.jpg l{i}.png\n" for i in range(5)), absent=("png",))

@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
 
-from paddleisa.errors import UsageError
-from paddleisa.visual.palette import camvid_palette, cityscapes_palette, generic_palette, palette_for, voc_palette
+from paddleisa.datasets import Cityscapes, PascalVOC
+from paddleisa.datasets.base import named_palettes, palette_of
+from paddleisa.errors import ConfigError, UsageError
+from paddleisa.visual.palette import PALETTES, generic_palette
+
+CAMVID = PALETTES["camvid"]
 
 
 def test_cityscapes_colours_are_the_official_ones():
-    palette = cityscapes_palette()
+    palette = Cityscapes.palette
     assert palette.shape == (19, 3)
     # https://github.com/mcordts/cityscapesScripts, labels.py: road, traffic light, sky, car, bicycle
     assert palette[[0, 6, 10, 13, 18]].tolist() == [
@@ -19,7 +23,7 @@ def test_cityscapes_colours_are_the_official_ones():
 
 
 def test_voc_colours_are_the_official_ones():
-    palette = voc_palette()
+    palette = PascalVOC.palette
     assert palette.shape == (21, 3)
     # background, aeroplane, bicycle, bottle, cat, person, tvmonitor
     assert palette[[0, 1, 2, 5, 8, 15, 20]].tolist() == [
@@ -34,11 +38,11 @@ def test_voc_colours_are_the_official_ones():
 
 
 def test_camvid_has_eleven_colours():
-    assert camvid_palette().shape == (11, 3)
-    assert camvid_palette()[3].tolist() == [128, 64, 128]  # road
+    assert CAMVID.shape == (11, 3)
+    assert CAMVID[3].tolist() == [128, 64, 128]  # road
 
 
-@pytest.mark.parametrize("palette", [cityscapes_palette(), voc_palette(), camvid_palette(), generic_palette(255)])
+@pytest.mark.parametrize("palette", [Cityscapes.palette, PascalVOC.palette, CAMVID, generic_palette(255)])
 def test_no_two_classes_share_a_colour(palette):
     assert palette.dtype == np.uint8 and len({tuple(colour) for colour in palette}) == len(palette)
 
@@ -48,17 +52,19 @@ def test_generic_palettes_grow_without_changing_and_hold_no_black():
     assert generic_palette(255).any(axis=1).all()
 
 
-def test_a_palette_is_found_by_name_number_or_data_set():
-    class Data:
-        palette = np.ones((2, 3), np.uint8)
+def test_the_palettes_of_all_data_sets_go_by_their_names():
+    palettes = named_palettes()
+    assert {"ade20k", "camvid", "cityscapes", "scenes", "voc"} <= palettes.keys()
+    np.testing.assert_array_equal(palette_of("voc", 21), PascalVOC.palette)
+    assert len(palette_of(None, 7)) == 7
 
-    np.testing.assert_array_equal(palette_for("voc"), voc_palette())
-    assert len(palette_for(7)) == 7 and palette_for(Data()) is Data.palette
+
+def test_a_palette_that_does_not_exist_is_a_clear_error():
+    with pytest.raises(ConfigError, match="Did you mean 'cityscapes'"):
+        palette_of("citiscapes", 19)
 
 
-@pytest.mark.parametrize(
-    "what, message", [("citiscapes", "Did you mean 'cityscapes'"), (0, "1 to 255"), (256, "1 to 255")]
-)
-def test_a_palette_that_does_not_exist_is_a_clear_error(what, message):
-    with pytest.raises(UsageError, match=message):
-        palette_for(what)
+@pytest.mark.parametrize("number", [0, 256])
+def test_a_number_of_classes_without_a_palette_is_a_clear_error(number):
+    with pytest.raises(UsageError, match="1 to 255"):
+        generic_palette(number)

@@ -52,7 +52,7 @@ def write_cityscapes(root):
 
 
 def write_voc(root):
-    from paddleisa.visual.palette import palette_for
+    from paddleisa.datasets import PascalVOC
 
     names = [f"2007_{number:06d}" for number in range(IMAGES)]
     for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
@@ -61,7 +61,7 @@ def write_voc(root):
         img, label = draw(100 + number)
         Image.fromarray(img).save(root / "VOC2012" / "JPEGImages" / f"{name}.jpg", quality=95)
         png = Image.fromarray(renumbered(label, TO_VOC)).convert("P")
-        png.putpalette(palette_for("voc").tobytes())
+        png.putpalette(PascalVOC.palette.tobytes())
         png.save(root / "VOC2012" / "SegmentationClass" / f"{name}.png")
     (root / "VOC2012/ImageSets/Segmentation/val.txt").write_text("\n".join(names) + "\n")
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from paddleisa.data.check.fingerprint import EDGES, THUMBNAIL
-from paddleisa.data.check.inventory import Split
-from paddleisa.data.check.rules import FactsByRow
+from paddleisa.data.check.file_stats import EDGES, THUMBNAIL
+from paddleisa.data.check.rules import StatsByRow
+from paddleisa.data.check.split import Split
 
 # Root mean square difference of 16 x 16 thumbnails, shades of grey. Copies of another size or JPEG quality differ by
 # up to 1; the closest neighbours of CamVid's one frame per second by 3.6.
@@ -19,13 +19,13 @@ EXCHANGED = 0.15
 _BLOCK = 1024  # rows of the comparison held in memory at once
 
 
-def find_duplicates(splits: list[tuple[Split, FactsByRow]]) -> None:
+def find_duplicates(splits: list[tuple[Split, StatsByRow]]) -> None:
     """Add the images that occur twice, in one split or in two, byte for byte or nearly."""
     places = defaultdict(list)
-    for split, facts in splits:
-        for number, fact in facts.items():
-            if fact.image.digest:
-                places[fact.image.digest].append((split, number))
+    for split, stats in splits:
+        for number, sample in stats.items():
+            if sample.image.digest:
+                places[sample.image.digest].append((split, number))
     for same in places.values():
         first, number = same[0]
         for split, other in same[1:]:
@@ -40,10 +40,10 @@ def find_duplicates(splits: list[tuple[Split, FactsByRow]]) -> None:
         _find_near(*splits)
 
 
-def _find_near(first: tuple[Split, FactsByRow], second: tuple[Split, FactsByRow]) -> None:
-    (one, facts), (two, other_facts) = first, second
-    rows, thumbs = _stacked({n: f.image.thumbnail for n, f in facts.items()}, THUMBNAIL**2)
-    others, other_thumbs = _stacked({n: f.image.thumbnail for n, f in other_facts.items()}, THUMBNAIL**2)
+def _find_near(first: tuple[Split, StatsByRow], second: tuple[Split, StatsByRow]) -> None:
+    (one, stats), (two, other_stats) = first, second
+    rows, thumbs = _stacked({n: f.image.thumbnail for n, f in stats.items()}, THUMBNAIL**2)
+    others, other_thumbs = _stacked({n: f.image.thumbnail for n, f in other_stats.items()}, THUMBNAIL**2)
     if not rows or not others:
         return
     squares = (thumbs**2).sum(1)
@@ -54,15 +54,15 @@ def _find_near(first: tuple[Split, FactsByRow], second: tuple[Split, FactsByRow]
         for column, row in enumerate(nearest):
             a, b = rows[row], others[start + column]
             error = max(0.0, float(distance[row, column])) / thumbs.shape[1]
-            if error**0.5 < ALMOST and facts[a].image.digest != other_facts[b].image.digest and block[column].std() > 4:
+            if error**0.5 < ALMOST and stats[a].image.digest != other_stats[b].image.digest and block[column].std() > 4:
                 fix = "Look at both. If they show one moment, take it out of one: what was trained on cannot be scored"
                 problem = f"looks like {one.rows[a][0]} in {one.which} (difference {error**0.5:.1f} of 255)"
                 two.add("near_duplicate", two.rows[b][0], problem, fix, b, "warning")
 
 
-def find_exchanged(split: Split, facts: FactsByRow) -> None:
+def find_exchanged(split: Split, stats: StatsByRow) -> None:
     """Add the pairs of samples whose labels fit better when exchanged: borders of classes lie on edges of the image."""
-    good = {n: f for n, f in facts.items() if f.image.trouble is None and f.label and f.label.trouble is None}
+    good = {n: f for n, f in stats.items() if f.image.trouble is None and f.label and f.label.trouble is None}
     cells = EDGES[0] * EDGES[1]
     rows, images = _stacked({n: f.image.edges for n, f in good.items()}, cells)
     _, labels = _stacked({n: f.label.edges for n, f in good.items()}, cells)
@@ -76,7 +76,7 @@ def find_exchanged(split: Split, facts: FactsByRow) -> None:
         gain = np.minimum(fit - own[start : start + _BLOCK, None], back - own)
         for i, j in np.argwhere(gain > EXCHANGED):
             a, b = rows[start + i], rows[j]
-            if a < b and split.rows[a][1] != split.rows[b][1] and facts[a].label.size == facts[b].label.size:
+            if a < b and split.rows[a][1] != split.rows[b][1] and stats[a].label.size == stats[b].label.size:
                 _exchanged(split, a, b)
 
 
@@ -91,9 +91,10 @@ def _exchanged(split: Split, a: int, b: int) -> None:
             split.add("swapped_label", split.rows[one][1], problem, fix, one, "warning")
 
 
-def _stacked(pictures: dict[int, bytes], size: int) -> tuple[list[int], np.ndarray]:
+def _stacked(pictures: dict[int, str], size: int) -> tuple[list[int], np.ndarray]:
     rows = [number for number, picture in pictures.items() if picture]
-    return rows, np.array([np.frombuffer(pictures[n], np.uint8) for n in rows], np.float32).reshape(len(rows), size)
+    values = [np.frombuffer(bytes.fromhex(pictures[number]), np.uint8) for number in rows]
+    return rows, np.array(values, np.float32).reshape(len(rows), size)
 
 
 def _centred(maps: np.ndarray) -> np.ndarray:

@@ -1,11 +1,10 @@
-"""What a check can find: its kinds, and one finding with its file and its fix."""
+"""What a check can find: its kinds, and their order."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Iterable
 
-Level = Literal["error", "warning"]
+from paddleisa.datasets.inventory import Finding
 
 # kind: title of the group in reports. docs/data.md says more about each.
 KINDS = {
@@ -42,6 +41,8 @@ KINDS = {
     "class_too_large": "Class id too large",
     "stale_train_ids": "trainIds that do not belong to the labelIds",
     "no_class": "Label without any class",
+    "nothing_labelled": "No label has any class",
+    "one_class": "One class only",
     "palette_lost": "Palette lost",
     "palette_differs": "Palette of another order",
     "wrong_size": "Label of another size than its image",
@@ -49,6 +50,7 @@ KINDS = {
     "duplicate_across_splits": "Image in both training and validation",
     "near_duplicate": "Almost the same image in training and validation",
     "duplicate": "Image twice in one split",
+    "val_is_train": "Validation scores training images",
     "val_in_aug": "Validation image in aug.txt",
     "count": "Another number of images than published",
     "class_absent": "Class that never occurs",
@@ -56,34 +58,15 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, or that looks so.
-
-    Attributes:
-        kind: a key of ``KINDS``.
-        level: error: training would fail or learn something wrong; warning: probably not meant.
-        split: train or val.
-        file: the file, or the line of a list (``FILE:LINE``).
-        problem: what is wrong with it.
-        fix: what to do.
-        row: number of the sample in its split, for pictures; None where it belongs to no sample.
-    """
-
-    kind: str
-    level: Level
-    split: str
-    file: str
-    problem: str
-    fix: str
-    row: int | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return asdict(self)
-
-
-def ordered(findings: list[Finding]) -> list[Finding]:
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first, then by kind in the order of ``KINDS``, then by file."""
     rank = {kind: number for number, kind in enumerate(KINDS)}
     return sorted(findings, key=lambda f: (f.level != "error", rank[f.kind], f.split, f.file))
+
+
+def grouped(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
+    """{(kind, level): its findings}, in the order in which they are given."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.kind, finding.level), []).append(finding)
+    return groups

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-from paddleisa.data.check.check import Checked, Report, counted
-from paddleisa.data.check.findings import KINDS, Finding
+from paddleisa.data.check.check import Checked, DataCheck, counted
+from paddleisa.data.check.findings import KINDS, grouped
 from paddleisa.data.check.page_chart import class_chart
 from paddleisa.data.check.page_pictures import pictures_of
 
@@ -31,7 +31,7 @@ figcaption { font-size: 12px; color: #59636e } img { display: block; max-width: 
 """
 
 
-def page(report: Report) -> str:
+def page(report: DataCheck) -> str:
     """The report as a self-contained HTML page."""
     title = f"Data check: {report.name}"
     body = [f"<h1>{_text(title)}</h1>", _verdict(report), _suspicious(report), _overview(report)]
@@ -44,27 +44,27 @@ def page(report: Report) -> str:
     )
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: DataCheck) -> str:
     errors, warnings = len(report.errors), len(report.findings) - len(report.errors)
     kind, words = (
         ("bad", "must be repaired") if errors else ("soso", "nothing must be repaired") if warnings else ("good", "")
     )
     text = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}: {words}" if words else "Nothing is wrong"
-    looked = sum(len(part.facts) for part in report.parts)
+    looked = sum(len(part.stats) for part in report.parts)
     return (
         f"<p class=sub>{looked:,} images and their labels looked at in {report.seconds:.0f} s</p>"
         f"<p class='verdict {kind}'>{text}</p>"
     )
 
 
-def _overview(report: Report) -> str:
+def _overview(report: DataCheck) -> str:
     known = any(part.split.expected is not None for part in report.parts)
     head = ["split", "data set", "images", *(["should be"] if known else []), "sizes", "image", "label"]
     rows = ["<tr>" + "".join(f"<th>{name}" for name in head)]
     for part in report.parts:
-        split, facts = part.split, part.facts.values()
-        images = [f.image for f in facts if f.image.trouble is None]
-        labels = [f.label for f in facts if f.label is not None]
+        split, stats = part.split, part.stats.values()
+        images = [f.image for f in stats if f.image.trouble is None]
+        labels = [f.label for f in stats if f.label is not None]
         cells = [split.which, f"{split.kind} {split.mode}", f"{len(split.rows):,}"]
         if known:
             cells.append("" if split.expected is None else f"{split.expected:,} ({split.by})")
@@ -76,7 +76,7 @@ def _overview(report: Report) -> str:
     if charts:
         first = next(part.split for part in report.parts if sum(part.counts))
         out += "<h3>Share of each class in the labelled pixels</h3>" + class_chart(
-            first.class_names, first.palette, charts
+            first.classes.names, first.classes.palette, charts
         )
     return out
 
@@ -92,15 +92,12 @@ def _kinds(values) -> str:
     return ", ".join(f"{value} ({count:,})" for value, count in common[:3]) + (", ..." if len(common) > 3 else "")
 
 
-def _suspicious(report: Report) -> str:
+def _suspicious(report: DataCheck) -> str:
     if not report.findings:
         return ""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in report.findings:
-        groups.setdefault((finding.kind, finding.level), []).append(finding)
     parts = {part.split.which: part for part in report.parts}
     out, left = ["<h2>Suspicious files</h2>"], PICTURES
-    for (kind, level), found in groups.items():
+    for (kind, level), found in grouped(report.findings).items():
         tag = f"<span class='tag {'bad' if level == 'error' else 'soso'}'>{level}</span>"
         out.append(f"<h3>{tag}{_text(KINDS[kind])} <span class=sub>({len(found):,})</span></h3>")
         for finding in found[:PER_KIND]:
@@ -120,7 +117,7 @@ def _suspicious(report: Report) -> str:
 
 
 def _samples(part: Checked) -> str:
-    numbers = [n for n, f in part.facts.items() if f.image.trouble is None and f.label and f.label.trouble is None]
+    numbers = [n for n, f in part.stats.items() if f.image.trouble is None and f.label and f.label.trouble is None]
     step = max(1, len(numbers) // SAMPLES)
     out = []
     for number in numbers[::step][:SAMPLES]:

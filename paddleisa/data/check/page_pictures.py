@@ -19,7 +19,7 @@ _EDGE = 300  # pixels of a picture's longer side
 
 def pictures_of(part: Checked, row: int) -> str:
     """HTML of a sample's pictures, each inline; empty when nothing of it can be read."""
-    palette = part.split.palette
+    palette = part.split.classes.palette
     img, label, stored = _read(part, row)
     out = []
     if img is not None:

@@ -1,122 +1,145 @@
-"""From the facts about a split's files to what is wrong with them."""
+"""From what is known of a split's files to what is wrong with them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 
-from paddleisa.data.check.inventory import Split
-from paddleisa.data.check.label_patterns import Ids, Pattern, name_colours, name_mask, name_values
-from paddleisa.data.check.sample_stats import Facts, ImageFacts, LabelFacts, Trouble
+from paddleisa.data.check.file_stats import FileProblem, ImageStats, LabelStats, SampleStats
+from paddleisa.data.check.label_values import Pattern, name_colours, name_mask, name_values
+from paddleisa.data.check.split import Split
+from paddleisa.datasets.base import Classes
 
-FactsByRow = dict[int, Facts]
+StatsByRow = dict[int, SampleStats]
 _MOST, _FEW = 0.8, 5  # something is "unlike the others" when 80 % of at least 5 agree on another value
 
 
-def judge(split: Split, facts: FactsByRow) -> None:
+def check_files(split: Split, stats: StatsByRow) -> None:
     """Add to ``split.findings`` what is wrong with the files of its rows."""
-    usable: dict[int, LabelFacts] = {}
-    for number, fact in facts.items():
+    usable: dict[int, LabelStats] = {}
+    for number, sample in stats.items():
         image_path, label_path = split.rows[number]
-        _trouble(split, fact.image.trouble, image_path, number, "image")
-        if fact.label is None:
+        _trouble(split, sample.image.trouble, image_path, number, "image")
+        if sample.label is None:
             continue
-        if fact.label.trouble is None:
-            usable[number] = fact.label
-        elif fact.label.trouble.kind == "label_colours":
-            _note(split, name_colours(fact.label.colours, ids_of(split)), label_path, number)
+        if sample.label.trouble is None:
+            usable[number] = sample.label
+        elif sample.label.trouble.kind == "label_colours":
+            _note(split, name_colours(sample.label.colours, split.classes), label_path, number)
         else:
-            _trouble(split, fact.label.trouble, label_path, number, "label")
+            _trouble(split, sample.label.trouble, label_path, number, "label")
     _values(split, usable)
-    _sizes(split, facts)
-    _unlike(split, {n: f.image for n, f in facts.items() if f.image.trouble is None})
+    _sizes(split, stats)
+    _unlike(split, {n: f.image for n, f in stats.items() if f.image.trouble is None})
     _palettes(split, usable)
     for number, label in usable.items():
         if label.stale:
-            fix = f"Run: paddleisa prepare cityscapes {split.root} --overwrite"
-            problem = f"{label.stale} pixels are not what the labelIds beside it say"
-            split.add("stale_train_ids", split.rows[number][1], problem, fix, number)
+            problem = f"{label.stale} pixels are not what the label that it was made from says"
+            split.add("stale_train_ids", split.rows[number][1], problem, f"{split.prepare} --overwrite", number)
+    _few_classes(split, stats)
 
 
-def judge_set(split: Split, facts: FactsByRow) -> None:
-    """Add what only the whole set shows: its count, and classes that never occur."""
+def check_set(split: Split, stats: StatsByRow, quick: bool = False) -> None:
+    """Add what only the whole set shows: its count, and unless ``quick``, classes that never occur."""
     if split.expected is not None and len(split.rows) != split.expected and split.rows:
         fix = "Unpack the archives again" if split.by == "published" else "Generate the data again"
         problem = f"{len(split.rows)} images instead of the {split.by} {split.expected}"
         split.add(
             "count", f"{split.root} ({split.mode})", problem, f"{fix}, unless a part is what you want", None, "warning"
         )
-    counts = class_counts(split, facts)
-    if not sum(counts) or any(f.kind == "label_0_255" for f in split.findings):
+    counts = class_counts(split, stats)
+    known = {finding.kind for finding in split.findings}
+    if quick or not sum(counts) or known & {"label_0_255", "one_class"}:
         return
-    wanted = range(split.num_classes) if split.expected_classes is None else split.expected_classes
+    wanted = range(len(split.classes)) if split.expected_classes is None else split.expected_classes
     for number in wanted:
         if not counts[number]:
-            name = split.class_names[number]
-            problem = f"class {number} ({name}) occurs in no label"
+            problem = f"class {number} ({split.classes.names[number]}) occurs in no label"
             fix = "Its IoU will mean nothing: correct the labels, or leave the class out"
-            if number == 0:
-                fix = "If classes are counted from 1, subtract 1 from the labels"
+            if number == 0 and not split.classes.reduce_zero_label:
+                fix = "If classes are counted from 1, set reduce_zero_label: true in the config"
             split.add("class_absent", f"{split.root} ({split.mode})", problem, fix, None, "warning")
 
 
-def class_counts(split: Split, facts: FactsByRow) -> list[int]:
+def class_counts(split: Split, stats: StatsByRow) -> list[int]:
     """Pixels of each class over all usable labels."""
-    total: Counter = Counter()
-    for fact in facts.values():
-        if fact.label is not None and fact.label.trouble is None:
-            total.update(fact.label.counts)
-    if split.ignore_index < split.num_classes:
-        total.pop(split.ignore_index, None)
-    return [total[number] for number in range(split.num_classes)]
+    table, total = split.classes.table(), [0] * 256
+    for sample in stats.values():
+        if sample.label is not None and sample.label.trouble is None:
+            for value, pixels in sample.label.counts.items():
+                total[table[value]] += pixels
+    total[split.classes.ignore_index] = 0
+    return total[: len(split.classes)]
 
 
-def ids_of(split: Split) -> Ids:
-    """What the config says about label values."""
-    return Ids(split.num_classes, split.ignore_index, split.palette)
+def _few_classes(split: Split, stats: StatsByRow) -> None:
+    """Data of which nothing can be learned: one class in the config or in the labels, or none."""
+    where, labels = f"{split.root} ({split.mode})", [s.label for s in stats.values() if s.label is not None]
+    if len(split.classes) == 1:
+        problem = "num_classes is 1: a network of one class answers 0 everywhere, so that there is nothing to learn"
+        fix = "num_classes: 2, for the background counts as a class"
+        split.add("one_class", where, problem, fix, None, "warning")
+    usable = [label for label in labels if label.trouble is None]
+    counts = class_counts(split, stats)
+    seen = [number for number, pixels in enumerate(counts) if pixels]
+    if not usable or any(f.kind.startswith("label_") or f.kind == "class_too_large" for f in split.findings):
+        return
+    looked = f"the {len(usable)} labels looked at"
+    if not seen and all(_is_ignored(label, split.classes) for label in usable):
+        fix = "Correct ignore_index or the labels: without one labelled pixel nothing is learned or scored"
+        level = "error" if len(stats) == len(split.rows) else "warning"
+        split.add("nothing_labelled", where, f"every pixel of {looked} is ignored", fix, None, level)
+    elif len(seen) == 1 < len(split.classes):
+        problem = f"{looked} hold no class but {seen[0]} ({split.classes.names[seen[0]]})"
+        fix = "With one class there is nothing to learn: look whether the labels are the right ones"
+        split.add("one_class", where, problem, fix, None, "warning")
+
+
+def _is_ignored(label: LabelStats, classes: Classes) -> bool:
+    return all(classes.table()[value] == classes.ignore_index for value in label.counts)
 
 
 def _note(split: Split, pattern: Pattern, file: str, number: int) -> None:
     split.add(pattern.kind, file, pattern.problem, pattern.fix, number)
 
 
-def _trouble(split: Split, trouble: Trouble | None, file: str, number: int, what: str) -> None:
+def _trouble(split: Split, trouble: FileProblem | None, file: str, number: int, what: str) -> None:
     if trouble is not None:
         kind = f"missing_{what}" if trouble.kind == "missing" else trouble.kind
         split.add(kind, file, trouble.problem, trouble.fix, number)
 
 
-def _values(split: Split, labels: dict[int, LabelFacts]) -> None:
+def _values(split: Split, labels: dict[int, LabelStats]) -> None:
     """Label values: a pattern of the whole set explains its files; otherwise each file is explained by itself."""
-    ids = ids_of(split)
+    classes = split.classes
     everything = {value for label in labels.values() for value in label.counts}
-    common = name_mask(everything, ids) or _common(everything, ids, labels.values())
+    common = name_mask(everything, classes) or _common(everything, classes, labels.values())
     for number, label in labels.items():
         path, values = split.rows[number][1], set(label.counts)
-        own = name_values(values, ids)
+        own = name_values(values, classes)
         if common is not None and (own is not None or (common.kind == "label_0_255" and 255 in values)):
             own = common
         if own is not None:
             _note(split, own, path, number)
-        elif values == {split.ignore_index}:
+        elif _is_ignored(label, classes):
             fix = "Label the image, or take its line out: nothing can be learned from it"
             split.add("no_class", path, "every pixel is ignored", fix, number, "warning")
-        elif (mask := name_mask(values, ids)) and label.counts[255] > 0.05 * sum(label.counts.values()):
+        elif (mask := name_mask(values, classes)) and label.counts[255] > 0.05 * sum(label.counts.values()):
             split.add(mask.kind, path, mask.problem, mask.fix, number, "warning")
 
 
-def _common(everything: set[int], ids: Ids, labels: Iterable[LabelFacts]) -> Pattern | None:
+def _common(everything: set[int], classes: Classes, labels: Iterable[LabelStats]) -> Pattern | None:
     """The set's pattern, if most labels are wrong in the way that their union is."""
-    pattern = name_values(everything, ids)
+    pattern = name_values(everything, classes)
     if pattern is None or pattern.kind == "class_too_large":
         return None
-    own = [name_values(set(label.counts), ids) for label in labels]
+    own = [name_values(set(label.counts), classes) for label in labels]
     return pattern if sum(p is not None for p in own) > len(own) / 2 else None
 
 
-def _sizes(split: Split, facts: FactsByRow) -> None:
-    for number, fact in facts.items():
-        image, label = fact.image, fact.label
+def _sizes(split: Split, stats: StatsByRow) -> None:
+    for number, sample in stats.items():
+        image, label = sample.image, sample.label
         image_path, label_path = split.rows[number]
         if image.trouble is not None:
             continue
@@ -135,7 +158,7 @@ def _sizes(split: Split, facts: FactsByRow) -> None:
             split.add("wrong_size", label_path, f"is {w}x{h} pixels, its image {width}x{height}", fix, number)
 
 
-def _unlike(split: Split, images: dict[int, ImageFacts]) -> None:
+def _unlike(split: Split, images: dict[int, ImageStats]) -> None:
     """Images of another size or mode than nearly all others."""
     usual_size, usual_mode = (_usual([getattr(f, name) for f in images.values()]) for name in ("size", "mode"))
     for number, image in images.items():
@@ -150,7 +173,7 @@ def _unlike(split: Split, images: dict[int, ImageFacts]) -> None:
             )
 
 
-def _palettes(split: Split, labels: dict[int, LabelFacts]) -> None:
+def _palettes(split: Split, labels: dict[int, LabelStats]) -> None:
     """Palette PNGs whose colour for a class is another one than in most labels, and those that lost their palette."""
     usual_mode = _usual([label.mode for label in labels.values()])
     votes: dict[int, Counter] = {}
@@ -163,10 +186,11 @@ def _palettes(split: Split, labels: dict[int, LabelFacts]) -> None:
         if usual_mode and usual_mode.endswith("palette") and label.mode != usual_mode and not label.palette:
             fix = "Restore it from the original: its ids may be the same, but nobody can see them"
             split.add("palette_lost", path, f"is {label.mode}, nearly all others {usual_mode}", fix, number, "warning")
-        odd = [v for v, colour in label.palette.items() if v < split.num_classes and usual.get(v) not in (None, colour)]
+        shown = {value: colour for value, colour in label.palette.items() if value < len(split.classes)}
+        odd = [value for value, colour in shown.items() if usual.get(value) not in (None, colour)]
         if odd:
-            shown, right = label.palette[odd[0]], usual[odd[0]]
-            problem = f"shows class {odd[0]} as #{shown}, the others as #{right}: its numbers may mean other classes"
+            one, other = shown[odd[0]], usual[odd[0]]
+            problem = f"shows class {odd[0]} as #{one}, the others as #{other}: its numbers may mean other classes"
             fix = "Restore it from the original: a program that saves fewer colours has renumbered it"
             split.add("palette_differs", path, problem, fix, number)
 

@@ -12,17 +12,17 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.cityscapes_ids import NUM_IDS, TO_TRAIN_ID
 from paddleisa.data.prepare.parallel import on_files
 from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.data.prepare.write_label import Made, make_label
+from paddleisa.datasets.cityscapes import LABEL_IDS, NUM_IDS, TO_TRAIN_ID, TRAIN_IDS
 from paddleisa.datasets.images import read_label
 from paddleisa.errors import DataError, UsageError
 
 Source = Literal["auto", "labelIds", "polygons"]
 ARCHIVES = {"leftImg8bit_trainvaltest.zip": "leftImg8bit", "gtFine_trainvaltest.zip": "gtFine"}
 LABEL_FOLDERS = ("gtFine", "gtCoarse")
-RAW, POLYGONS, TRAIN = "_labelIds.png", "_polygons.json", "_labelTrainIds.png"
+POLYGONS = "_polygons.json"
 WHERE_TO_GET = (
     "Cityscapes asks for a login: get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip from "
     "https://www.cityscapes-dataset.com/downloads and put them into this folder, or unpack them there"
@@ -83,13 +83,13 @@ def prepare_cityscapes(
 
 def find_tasks(root: Path, source: Source = "auto", overwrite: bool = False) -> list[Task]:
     """All labels that can be made below ``root``, in the order of their names."""
-    endings = {"auto": (POLYGONS, RAW), "labelIds": (RAW,), "polygons": (POLYGONS,)}[source]
+    endings = {"auto": (POLYGONS, LABEL_IDS), "labelIds": (LABEL_IDS,), "polygons": (POLYGONS,)}[source]
     sources: dict[str, str] = {}
     for ending in endings:  # the later one wins
         for folder in LABEL_FOLDERS:
             for path in (root / folder).glob(f"*/*/*{ending}"):
                 if not path.name.startswith("."):  # macOS leaves ._NAME beside each file in archives
-                    sources[str(path).removesuffix(ending) + TRAIN] = str(path)
+                    sources[str(path).removesuffix(ending) + TRAIN_IDS] = str(path)
     if not sources:
         wanted = " or ".join(f"gtFine/*/*/*{ending}" for ending in reversed(endings))
         raise DataError(f"there is no annotation {wanted}", where=root, fix=WHERE_TO_GET)

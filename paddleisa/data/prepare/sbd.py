@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paddleisa.datasets.voc import read_names
+from paddleisa.datasets.layouts import read_names
 from paddleisa.errors import DataError, UsageError
 
 LISTS = ("train", "val")

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paddleisa.data.check.probe import probe
 from paddleisa.data.prepare.parallel import on_files
 from paddleisa.data.prepare.sbd import find_sbd, read_mat, require_scipy, sbd_names
 from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.data.prepare.write_label import Made, make_label
-from paddleisa.datasets.voc import read_names
+from paddleisa.datasets.headers import header_of
+from paddleisa.datasets.layouts import read_names
 from paddleisa.errors import DataError
 from paddleisa.utils.files import atomic_write
-from paddleisa.visual.palette import generic_palette
+from paddleisa.visual.palette import bit_colours
 
 
 class Archive(NamedTuple):
@@ -40,7 +40,6 @@ SBD = Archive(
     "82b4d87ceb2ed10f6038a1cba92111cb",
     "benchmark.tgz",
 )
-TRAINAUG, VAL = 10582, 1449  # published: train and aug together, val
 LABELS = "SegmentationClassAug"
 _VOC_AGAIN = "Unpack VOCtrainval_11-May-2012.tar into the folder again"
 
@@ -124,7 +123,7 @@ def convert(task: Task) -> Made:
     mask = read_mat(task.mat)
     try:
         with Path(task.image).open("rb") as stream:
-            header = probe(stream.read(1 << 16))
+            header = header_of(stream.read(1 << 16))
     except OSError as error:
         raise DataError("SBD has a label for an image that is not there", where=task.image, fix=_VOC_AGAIN) from error
     if header is not None and header.size != mask.shape[::-1]:
@@ -135,7 +134,7 @@ def convert(task: Task) -> Made:
 
 def full_palette() -> np.ndarray:
     """(256, 3): VOC's colours of all 256 numbers, so that the ignored 255 is shown as in VOC's own labels."""
-    return np.concatenate([np.zeros((1, 3), np.uint8), generic_palette(255)])
+    return bit_colours(256)
 
 
 def _voc(root: Path, archive: str | Path | None, offline: bool, progress: bool) -> Path:

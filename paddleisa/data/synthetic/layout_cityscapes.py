@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.cityscapes_ids import TO_TRAIN_ID
 from paddleisa.data.synthetic.polygons import draw, outlines
+from paddleisa.datasets.cityscapes import TO_TRAIN_ID
 from paddleisa.datasets.images import write_image, write_label
 from paddleisa.utils.files import atomic_write
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from paddleisa import __version__
 from paddleisa.config import Config, check
+from paddleisa.datasets.base import classes_of
 from paddleisa.deploy import packages
 from paddleisa.deploy.export.formats import Written
 from paddleisa.deploy.export.network import OUTPUT_NAMES
 from paddleisa.registry import DATASETS
 from paddleisa.utils.files import atomic_write, sha256_of
-from paddleisa.visual.palette import palette_for
 
 FILE = "deploy.yaml"
 _HEAD = """\
@@ -104,22 +103,12 @@ def class_facts(config: Config) -> dict[str, object]:
 
     Its data need not exist. Classes without names are called by their numbers.
     """
-    dataset, count = config["val_dataset"], config["model"]["num_classes"]
-    kind = DATASETS.get(dataset["type"])
-
-    def fact(name: str, default: object) -> object:
-        given = dataset.get(name)
-        return given if given is not None else getattr(kind, name, default)
-
-    palette = fact("palette", None)
-    palette = (
-        palette_for(count if palette is None else palette) if palette is None or isinstance(palette, str) else palette
-    )
-    names = fact("class_names", None) or [str(number) for number in range(count)]
+    options = config["val_dataset"]
+    classes = classes_of(DATASETS.get(options["type"]), options, config["model"]["num_classes"])
     return {
-        "class_names": [str(name) for name in names],
-        "palette": np.asarray(palette, np.uint8).tolist(),
-        "ignore_index": int(fact("ignore_index", 255)),
+        "class_names": classes.names,
+        "palette": classes.palette.tolist(),
+        "ignore_index": classes.ignore_index,
     }
 
 

@@ -1,0 +1,247 @@
+"""One sample's files looked at once: everything that any later rule needs, small enough to be kept.
+
+It says nothing about a config. So it stays valid while ``num_classes``, palettes or splits change, and the cache
+(``stats_cache.py``) makes the next check of the same files quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from paddleisa.datasets.headers import header_of
+from paddleisa.datasets.images import damage, decode_image, decode_label
+from paddleisa.errors import DataError
+
+THUMBNAIL = 16  # pixels, both ways
+EDGES = (48, 32)  # cells, width and height
+_WORK = 384  # edges are found at about this width: fine enough for thin things, cheap enough for thousands of frames
+_AGAIN = "Copy, unpack or download the file again"
+_ORIENTATION = 0x0112  # EXIF
+_MODES = {"1": "1-bit grey", "L": "8-bit grey", "P": "palette", "I;16": "16-bit grey", "LA": "8-bit grey and alpha"}
+
+
+@dataclass
+class FileProblem:
+    """Why a file is of no use: a kind of ``findings.KINDS``, what is wrong, what to do."""
+
+    kind: str
+    problem: str
+    fix: str
+
+
+@dataclass
+class ImageStats:
+    """An image file.
+
+    Attributes:
+        trouble: why it cannot be read; the rest is empty then.
+        size: (width, height) as it is read.
+        plain_size: the same without its EXIF orientation.
+        turned: it carries an EXIF orientation.
+        mode: for people: "8-bit RGB".
+        digest: of its bytes.
+        thumbnail: hex, 16 x 16 shades of grey: the same for a copy of another size or compression.
+        edges: hex, how much goes on in each of 48 x 32 cells: the mean gradient, its root as uint8.
+    """
+
+    trouble: FileProblem | None = None
+    size: tuple[int, int] = (0, 0)
+    plain_size: tuple[int, int] = (0, 0)
+    turned: bool = False
+    mode: str = ""
+    digest: str = ""
+    thumbnail: str = ""
+    edges: str = ""
+
+
+@dataclass
+class LabelStats:
+    """A label file.
+
+    Attributes:
+        trouble: why it cannot be read; ``colours`` may be known even then.
+        size: (width, height).
+        mode: for people.
+        counts: {number in the file: pixels}.
+        palette: {number: "rrggbb"} of a palette PNG.
+        colours: up to 300 colours of a label that holds such, "rrggbb".
+        edges: hex, how much border between classes each of 48 x 32 cells holds.
+        stale: pixels that are not what the label that it was made from says.
+    """
+
+    trouble: FileProblem | None = None
+    size: tuple[int, int] = (0, 0)
+    mode: str = ""
+    counts: dict[int, int] = field(default_factory=dict)
+    palette: dict[int, str] = field(default_factory=dict)
+    colours: list[str] = field(default_factory=list)
+    edges: str = ""
+    stale: int = 0
+
+
+@dataclass
+class SampleStats:
+    """A sample's files; ``label`` is None where there is none."""
+
+    image: ImageStats
+    label: LabelStats | None = None
+
+
+@dataclass
+class Raw:
+    """The label that a label was made from, and the table (256,) uint8 that made it."""
+
+    path: str
+    table: np.ndarray
+
+
+def examine(row: tuple[str, str | None], raw: Raw | None = None) -> SampleStats:
+    """Look at the files of one sample; nothing that is wrong with them is raised."""
+    image_path, label_path = row
+    label = None if label_path is None else examine_label(label_path)
+    if raw is not None and label is not None and label.trouble is None:
+        label.stale = _stale(str(label_path), raw)
+    return SampleStats(examine_image(image_path), label)
+
+
+def examine_arrays(img: np.ndarray, label: np.ndarray | None) -> SampleStats:
+    """The same of a sample that no file holds: (H, W, 3) uint8 RGB and (H, W) uint8."""
+    size = img.shape[1::-1]
+    image = ImageStats(None, size, size, False, "generated", _digest(img.tobytes()), *_pictures_of(img))
+    return SampleStats(image, None if label is None else _of_label(label, LabelStats(mode="generated")))
+
+
+def examine_image(path: str) -> ImageStats:
+    """Read, checksum and decode one image."""
+    data = load(path)
+    if isinstance(data, FileProblem):
+        return ImageStats(data)
+    try:
+        img = decode_image(data, path)
+    except DataError as error:
+        return ImageStats(_no_image(error))
+    size, header = img.shape[1::-1], header_of(data)
+    turned = header is not None and header.getexif().get(_ORIENTATION, 1) not in (0, 1)
+    plain = size if header is None else header.size
+    return ImageStats(None, size, plain, turned, _mode(header), _digest(data), *_pictures_of(img))
+
+
+def examine_label(path: str) -> LabelStats:
+    """Read, checksum and decode one label."""
+    data = load(path)
+    if isinstance(data, FileProblem):
+        return LabelStats(data)
+    header = header_of(data)
+    stats = LabelStats(mode=_mode(header), size=(0, 0) if header is None else header.size)
+    stats.trouble = None if header is None else _unsuitable(data, header, stats)
+    if stats.trouble is not None:
+        return stats
+    try:
+        _of_label(decode_label(data, path), stats)
+    except DataError as error:
+        stats.trouble = _no_image(error)
+        return stats
+    if header is not None and header.mode == "P":
+        colours = np.array(header.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        stats.palette = {value: bytes(colours[value]).hex() for value in stats.counts if value < len(colours)}
+    return stats
+
+
+def load(path: str | Path) -> bytes | FileProblem:
+    """A file's content if it is whole, else what is wrong with it."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return FileProblem("missing", "is not there", "Restore it")
+    except OSError as error:
+        return FileProblem("unreadable", f"cannot be read ({error.strerror or error})", "Correct its permissions")
+    if not data:
+        return FileProblem("empty_file", "holds not a byte", _AGAIN)
+    if data.startswith(b"version https://git-lfs"):
+        return FileProblem("not_an_image", "is a pointer of Git LFS, not the file itself", "Run: git lfs pull")
+    problem = damage(data)
+    if problem is None:
+        return data
+    return FileProblem("truncated" if "truncated" in problem else "damaged", problem.removeprefix("the file "), _AGAIN)
+
+
+def _mode(header: Image.Image | None) -> str:
+    return "another format" if header is None else _MODES.get(header.mode, f"8-bit {header.mode}")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _no_image(error: DataError) -> FileProblem:
+    return FileProblem("not_an_image", error.problem.removeprefix("the file "), error.fix or _AGAIN)
+
+
+def _unsuitable(data: bytes, header: Image.Image, stats: LabelStats) -> FileProblem | None:
+    """A label of a kind that cannot hold class ids; its colours go into ``stats``."""
+    if header.format == "JPEG":
+        fix = "Make it again as PNG from its source: JPEG has changed the ids near every border"
+        return FileProblem("label_jpeg", "is a JPEG, whose compression changes class ids", fix)
+    if header.mode.startswith(("I", "F")):
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        fix = "Save the same numbers with 8 bits per pixel"
+        if values is not None and values.max() > 1000:
+            fix = "It looks like Cityscapes instanceIds (1000 * id + number): use the labelTrainIds"
+        return FileProblem("label_16_bit", f"has 16 bits per pixel or more ({stats.mode})", fix)
+    if header.mode in ("1", "L", "P"):
+        return None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is not None:
+        flat = pixels.reshape(-1, 3).astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)  # OpenCV's B, G, R
+        stats.colours = [f"{colour:06x}" for colour in np.unique(flat)[:300]]
+    return FileProblem("label_colours", f"is an {header.mode} image, not class ids", "")
+
+
+def _stale(path: str, raw: Raw) -> int:
+    """Number of pixels that are not what the raw label says; 0 where that cannot be read."""
+    data = load(raw.path)
+    if isinstance(data, FileProblem):
+        return 0
+    try:
+        wanted, label = decode_label(data, raw.path), decode_label(Path(path).read_bytes(), path)
+    except (DataError, OSError):
+        return 0
+    if wanted.shape != label.shape:
+        return max(wanted.size, label.size)
+    return int(np.count_nonzero(cv2.LUT(wanted, raw.table) != label))
+
+
+def _of_label(label: np.ndarray, stats: LabelStats) -> LabelStats:
+    counts = np.bincount(label.ravel(), minlength=256)
+    stats.counts = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    step = max(1, round(label.shape[1] / _WORK))
+    small = label[::step, ::step]
+    border = np.zeros(small.shape, np.float32)
+    border[:, 1:] += small[:, 1:] != small[:, :-1]
+    border[1:] += small[1:] != small[:-1]
+    stats.size, stats.edges = label.shape[1::-1], _cells(np.minimum(border, 1))
+    return stats
+
+
+def _pictures_of(img: np.ndarray) -> tuple[str, str]:
+    """Thumbnail and edges of an (H, W, 3) uint8 RGB image."""
+    height, width = img.shape[:2]
+    if width > _WORK:
+        img = cv2.resize(img, (_WORK, max(1, round(height * _WORK / width))), interpolation=cv2.INTER_AREA)
+    grey = cv2.resize(cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(img, cv2.COLOR_RGB2LAB).astype(np.float32)
+    across, down = np.zeros(lab.shape[:2], np.float32), np.zeros(lab.shape[:2], np.float32)
+    across[:, 1:] = np.abs(np.diff(lab, axis=1)).max(axis=2)
+    down[1:] = np.abs(np.diff(lab, axis=0)).max(axis=2)
+    return grey.tobytes().hex(), _cells(np.maximum(across, down) / 255)
+
+
+def _cells(values: np.ndarray) -> str:
+    cells = cv2.resize(values, EDGES, interpolation=cv2.INTER_AREA)
+    return (np.sqrt(np.clip(cells, 0, 1)) * 255).astype(np.uint8).tobytes().hex()

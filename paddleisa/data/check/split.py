@@ -1,0 +1,120 @@
+"""One of a config's two data sets, as far as its lists and folders tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from paddleisa.config import Config
+from paddleisa.data.check.file_stats import Raw
+from paddleisa.data.prepare.manifest import read_marker
+from paddleisa.datasets.base import Classes, SegmentationData, classes_of
+from paddleisa.datasets.inventory import Inventory
+from paddleisa.errors import ConfigError, DataError
+from paddleisa.registry import DATASETS
+
+Which = Literal["train", "val"]
+Reader = Callable[[int], dict]
+
+
+@dataclass
+class Split(Inventory):
+    """A data set of a config.
+
+    Attributes:
+        which: train or val.
+        kind: the data set's class.
+        mode: its mode.
+        root: its folder.
+        classes: what its labels mean.
+        expected: number of images that there should be, None where nobody has published one.
+        by: who says so: "published", or "generated".
+        expected_classes: classes that should occur; None means all.
+        reader: for data that no file holds.
+        table: how its labels are made of downloaded ones.
+        prepare: advice to make them again.
+    """
+
+    which: Which = "train"
+    kind: str = ""
+    mode: str = ""
+    root: Path = Path()
+    classes: Classes = field(default_factory=lambda: Classes([], np.zeros((0, 3), np.uint8)))
+    expected: int | None = None
+    by: str = "published"
+    expected_classes: list[int] | None = None
+    reader: Reader | None = None
+    table: np.ndarray | None = None
+    prepare: str = ""
+
+    def raw_of(self, number: int) -> Raw | None:
+        """The label that a sample's label was made from."""
+        path = self.raw.get(self.rows[number][1] or "")
+        return None if path is None or self.table is None else Raw(path, self.table)
+
+    def present(self) -> list[int]:
+        """Numbers of the rows whose files are all there."""
+        return [number for number in range(len(self.rows)) if number not in self.absent]
+
+
+def take_split(config: Config, which: Which) -> Split:
+    """The samples of ``which`` and what is wrong with them, from lists and folders alone."""
+    from paddleisa.config import check
+
+    values = check(data_only(config), defaults=True)[f"{which}_dataset"]
+    cls = DATASETS.get(values["type"])
+    split = Split(which=which, kind=values["type"], mode=str(values.get("mode", "")))
+    split.root = Path(str(values.get("dataset_root", values["type"])))
+    try:
+        layout = cls.layout_for(values) if issubclass(cls, SegmentationData) else None
+        if layout is None:
+            return _built(config, split)
+        found = layout.survey(split.root, split.mode, cls.source)
+        split.classes = classes_of(cls, values)
+    except ConfigError as error:
+        split.add("list_missing", split.root, error.problem, error.fix or "Correct the config")
+        return split
+    split = replace(split, **vars(found))
+    split.table, split.prepare = cls.raw_table, cls.source.make_labels(split.root)
+    _expect(split, cls.counts)
+    if which == "val" and split.mode.startswith("train"):
+        problem = f"val_dataset has mode {split.mode}: its score is that of images that are trained on"
+        split.add("val_is_train", split.root, problem, "Set mode: val under val_dataset", level="warning")
+    return split
+
+
+def data_only(config: Config) -> Config:
+    """The data sets and plug-ins of a config. The rest would import paddle, which a check of data does not need."""
+    keys = ("plugins", "train_dataset", "val_dataset")
+    values = {key: config.tree.value[key] for key in keys if key in config.tree.value}
+    return Config(replace(config.tree, value=values), config.name, config.path)
+
+
+def _expect(split: Split, counts: Mapping[str, int]) -> None:
+    """How many images there should be, and which classes: what was published, or what generated data says of itself."""
+    split.expected = counts.get(split.mode)
+    marker = read_marker(split.root)
+    if marker is not None:
+        split.expected, split.by = marker.counts.get(split.mode), "generated"
+        split.expected_classes = marker.classes.get(split.mode)
+
+
+def _built(config: Config, split: Split) -> Split:
+    """A data set that only itself knows what it consists of."""
+    from paddleisa.config import build_part, check
+
+    try:
+        data = build_part(check(data_only(config)), f"{split.which}_dataset", DATASETS)
+    except DataError as error:
+        split.add("data_set", error.where or split.kind, error.problem, error.fix or "Correct the data set")
+        return split
+    split.rows = list(getattr(data, "samples", [(f"sample {number}", None) for number in range(len(data))]))
+    names = list(getattr(data, "class_names", map(str, range(data.num_classes))))
+    split.classes = Classes(names, data.palette, data.ignore_index)
+    if split.rows and not Path(split.rows[0][0]).exists():  # drawn when asked for
+        split.reader = data.read
+    return split

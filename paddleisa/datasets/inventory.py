@@ -1,0 +1,140 @@
+"""What a data set consists of, by its lists and folders alone, and what is wrong with it, all at once."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from paddleisa.errors import DataError
+
+Row = tuple[str, str | None]  # image, label; None where the data set has none
+Level = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or that looks so.
+
+    Attributes:
+        kind: a key of ``paddleisa.data.check.findings.KINDS``.
+        level: error: training would fail or learn something wrong; warning: probably not meant.
+        file: the file, or the line of a list (``FILE:LINE``).
+        problem: what is wrong with it.
+        fix: what to do.
+        row: number of the sample, for pictures; None where it belongs to no sample.
+        split: train or val, where both are looked at.
+    """
+
+    kind: str
+    level: Level
+    file: str
+    problem: str
+    fix: str
+    row: int | None = None
+    split: str = ""
+
+
+@dataclass
+class Inventory:
+    """The samples of one part of a data set, existing or not.
+
+    Attributes:
+        rows: (image, label or None) of every sample.
+        places: where each row is named, ``FILE:LINE``; empty where no list names them.
+        absent: numbers of rows whose files are not all there; their findings exist already.
+        findings: what is wrong so far.
+        raw: {label: the downloaded label that it was made from}, where both are there.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    absent: set[int] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+    raw: dict[str, str] = field(default_factory=dict)
+
+    def add(
+        self, kind: str, file: object, problem: str, fix: str, row: int | None = None, level: Level = "error"
+    ) -> None:
+        """Note a finding."""
+        self.findings.append(Finding(kind, level, str(file), problem, fix, row))
+
+    def add_missing(self, fix: str, start: int = 0) -> None:
+        """Note every file of the rows from ``start`` that is not there; ``fix`` where the reason gives none."""
+        gone = missing_files(path for row in self.rows[start:] for path in row if path is not None)
+        for number in range(start, len(self.rows)) if gone else ():
+            for path, kind in zip(self.rows[number], ("missing_image", "missing_label"), strict=True):
+                if path in gone:
+                    why = gone[path]
+                    self.absent.add(number)
+                    kind = "broken_symlink" if why.link else kind
+                    self.add(kind, path, why.problem, why.fix or fix, number)
+
+    def require(self) -> list[Row]:
+        """The rows; DataError of the first error, which counts the others like it and names two of them."""
+        errors = [finding for finding in self.findings if finding.level == "error"]
+        if not errors:
+            return self.rows
+        first, *others = (finding for finding in errors if finding.kind == errors[0].kind)
+        more = f" ({len(others)} more: {', '.join(f.file for f in others[:2])}{', ...' * (len(others) > 2)})"
+        raise DataError(first.problem + (more if others else ""), where=first.file, fix=first.fix)
+
+
+class Missing(NamedTuple):
+    """Why a file is not there: what can be told of it, what to do ("" where nothing special is known)."""
+
+    problem: str
+    fix: str
+    link: bool = False
+
+
+def missing_files(paths: Iterable[str]) -> dict[str, Missing]:
+    """{path: why} of those files that are not there, each once, in order.
+
+    Each folder is listed once: the same on a local disk as asking for each file, far quicker on a network's.
+    """
+    folders: dict[Path, dict[str, bool]] = {}
+    found: dict[str, Missing] = {}
+    for name in dict.fromkeys(paths):
+        path = Path(name)
+        if path.parent not in folders:
+            folders[path.parent] = _entries(path.parent)
+        is_link = folders[path.parent].get(path.name)
+        # A file system may ignore case or normalise names: ask it before calling a file missing.
+        if is_link is not False and not path.exists():
+            found[name] = _why(path, list(folders[path.parent]))
+    return found
+
+
+def _entries(folder: Path) -> dict[str, bool]:
+    """{name: whether it is a link} of a folder; empty when there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.is_symlink() for entry in entries}
+    except OSError:
+        return {}
+
+
+def _why(path: Path, names: list[str]) -> Missing:
+    if path.is_symlink():
+        fix = "Restore that file or make the link again"
+        return Missing(f"is a link to {path.readlink()}, which is not there", fix, link=True)
+    if not path.parent.is_dir():
+        slashes = "; write / where the name has \\" if "\\" in str(path) else ""
+        return Missing(f"its folder {path.parent} does not exist", f"Correct dataset_root or the name{slashes}")
+    if "\\" in path.name:
+        return Missing("its name has \\ between folders", "Write / instead of \\ in the list")
+    normal = unicodedata.normalize("NFC", path.name)
+    for name in names:
+        if unicodedata.normalize("NFC", name) == normal:
+            fix = f"Rename the file, or write its name as the folder has it: {name!r}"
+            return Missing("the folder has the same letters in another Unicode form", fix)
+        if name.casefold() == path.name.casefold():
+            return Missing(f"the folder has {name!r}: capitals differ", "Write the name as the folder has it")
+    other = next((name for name in names if Path(name).stem == path.stem), None)
+    if other is not None:
+        return Missing(f"the folder has {other!r} instead", "Correct the ending in the list or of the file")
+    return Missing("is not there", "")
