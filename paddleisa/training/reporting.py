@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
 
 
-class SilentLog:
-    """The log of every process but the first: takes everything, writes nothing."""
-
-    def __enter__(self) -> SilentLog:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __getattr__(self, _: str) -> object:
-        return lambda *args, **kwargs: None
-
-
 def batch_report(config: Config, total_batch: int) -> list[str]:
     """The total batch, and whether it is the published one: scores depend on it, and it stands nowhere in the YAML."""
     from paddleisa.zoo.catalogue.catalogue import load_catalogue

@@ -19,11 +19,11 @@ from paddleisa.training.checkpoint import Checkpoint, keep_only, save_checkpoint
 from paddleisa.training.ema import EMA
 from paddleisa.training.init_weights import load_initial
 from paddleisa.training.iteration_plan import Plan
-from paddleisa.training.logging import RunLog
+from paddleisa.training.logging import RunLog, open_run_log
 from paddleisa.training.logging.board import serve
 from paddleisa.training.options import TrainOptions
 from paddleisa.training.precision import Precision
-from paddleisa.training.reporting import SilentLog, announcement, hparams, peak_memory_mb
+from paddleisa.training.reporting import announcement, hparams, peak_memory_mb
 from paddleisa.training.train_state import TrainState
 from paddleisa.training.validation import Validation, save_best
 from paddleisa.utils import distributed
@@ -219,8 +219,8 @@ class Trainer:
 
     def _open_log(self) -> RunLog:
         if rank() != 0:
-            return SilentLog()
-        return RunLog(
+            return RunLog()
+        return open_run_log(
             self._options.save_dir,
             iters=self.plan.iters,
             batch_size=self.plan.total_batch,

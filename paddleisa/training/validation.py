@@ -40,7 +40,7 @@ class Validation:
             if self._options.use_vdl and rank() == 0:
                 log.images(state.iteration, dict(overlays(predictor, self._dataset)))
         log.evaluation(state.iteration, result, self._dataset.class_names)
-        if not result.matrix.matrix.any():
+        if not result.scores.pixels:
             log.message("[EVAL] the validation set has no labelled pixel: no score, and no best model")
             return False
         better = state.note_score(result.scores.miou)

@@ -172,6 +172,54 @@ class AppendFile:
             raise write_error(self.path, error) from error
 
 
+def keep_pieces(path: Path, pieces: Iterator[tuple[int, int, bool]]) -> None:
+    """Keep the wanted pieces of a file, in their order; without anything to drop the file is not touched.
+
+    Args:
+        path: the file; a missing one stays missing.
+        pieces: (start, end, whether to keep it), bytes, in the order of the file. What lies between the last one's
+            end and the end of the file, the torn tail, is dropped.
+
+    Raises WriteError; the file is then as it was.
+    """
+    if not path.exists():
+        return
+    kept, end = [], 0
+    for start, stop, wanted in pieces:
+        end = stop
+        if wanted and kept and kept[-1][1] == start:
+            kept[-1] = (kept[-1][0], stop)
+        elif wanted:
+            kept.append((start, stop))
+    if end == path.stat().st_size and sum(stop - start for start, stop in kept) == end:
+        return
+    with path.open("rb") as source, atomic_write(path) as target:
+        for start, stop in kept:
+            source.seek(start)
+            while start < stop:
+                block = source.read(min(stop - start, 1 << 20))
+                target.write(block)
+                start += len(block)
+
+
+def keep_lines(path: Path, wanted: Callable[[str], bool]) -> None:
+    """Keep the lines of a text file for which ``wanted`` is true; a last line without its line break goes too.
+
+    ``wanted`` is called once for each whole line, in order. Raises WriteError; the file is then as it was.
+    """
+    keep_pieces(path, _lines(path, wanted))
+
+
+def _lines(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[int, int, bool]]:
+    start = 0
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return
+            yield start, start + len(line), wanted(line.decode("utf-8", errors="replace"))
+            start += len(line)
+
+
 def write_error(path: str | os.PathLike, error: OSError) -> WriteError:
     """The user's form of an OSError met while writing ``path``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -15,7 +15,7 @@ import pytest
 from paddleisa.errors import UsageError
 from paddleisa.evaluation.evaluate import Evaluation
 from paddleisa.evaluation.metrics import ConfusionMatrix
-from paddleisa.training.logging import RunLog
+from paddleisa.training.logging import RunLog, open_run_log
 from paddleisa.training.logging.board import serve
 from paddleisa.zoo.train_log import read_train_log
 
@@ -28,7 +28,7 @@ PADDLESEG_LINE = re.compile(
 
 
 def open_log(folder, **options):
-    return RunLog(folder, **{"iters": 100, "batch_size": 8, "use_vdl": True, "log_iters": 10, **options})
+    return open_run_log(folder, **{"iters": 100, "batch_size": 8, "use_vdl": True, "log_iters": 10, **options})
 
 
 def step(log, iteration, main=1.5, aux=0.25, **other):
@@ -98,7 +98,43 @@ def test_console_and_train_log_have_paddlesegs_line(tmp_path, capsys):
     assert PADDLESEG_LINE.match(line)
     assert "iter: 10/100, loss: 1.7500, lr: 0.010000, batch_cost: 2.0000, reader_cost: 0.50000" in line
     assert line.endswith("ips: 4.0000 samples/sec | ETA 00:03:00")  # 90 steps of 2 s
-    assert capsys.readouterr().out == line + "\n"
+    assert capsys.readouterr().out.splitlines()[-1] == line
+
+
+def shown(capsys):
+    """Lines of the console that are not in train.log."""
+    return [line for line in capsys.readouterr().out.splitlines() if "[INFO]" not in line]
+
+
+def test_slow_steps_give_a_sign_of_life_after_the_first_and_after_every_quiet_minute(tmp_path, capsys):
+    with open_log(tmp_path, log_iters=50, use_vdl=False) as log:
+        for i in range(1, 11):
+            step(log, i, batch_cost=25.0)
+    assert shown(capsys) == [
+        "iter: 1/100, 25.0 s an iteration | ETA 00:41:15",
+        *(f"iter: {i}/100, 25.0 s an iteration | ETA 00:{minutes}" for i, minutes in [(4, "40:00"), (7, "38:45")]),
+        "iter: 10/100, 25.0 s an iteration | ETA 00:37:30",
+    ]
+    assert "an iteration" not in (tmp_path / "train.log").read_text()
+
+
+def test_quick_steps_show_the_logged_lines_only(tmp_path, capsys):
+    with open_log(tmp_path, use_vdl=False) as log:
+        for i in range(1, 31):
+            step(log, i, batch_cost=0.1)
+    assert shown(capsys) == []
+
+
+def test_a_log_without_sinks_takes_what_a_log_takes_and_refuses_the_rest(tmp_path):
+    with RunLog() as log:
+        step(log, 1)
+        log.message("one")
+        log.hparams({})
+        log.evaluation(1, scored(), ["a", "b", "c"])
+        log.images(1, {})
+        log.sync()
+        with pytest.raises(AttributeError):
+            log.mesage("two")
 
 
 def test_hours_of_the_time_left_go_beyond_a_day(tmp_path):
@@ -205,8 +241,8 @@ def test_a_loss_that_is_not_finite_is_logged_everywhere(tmp_path, value):
 
 def test_without_use_vdl_visualdl_is_neither_imported_nor_written(tmp_path):
     program = (
-        "import sys\nfrom paddleisa.training.logging import RunLog\n"
-        f"with RunLog({str(tmp_path)!r}, iters=1, batch_size=1, use_vdl=False) as log:\n"
+        "import sys\nfrom paddleisa.training.logging import open_run_log\n"
+        f"with open_run_log({str(tmp_path)!r}, iters=1, batch_size=1, use_vdl=False) as log:\n"
         "    log.hparams({'a': 1}); log.step(1, 1, {'main': 1.0}, 0.1, 1.0, 0.0); log.images(1, {})\n"
         "print('visualdl' in sys.modules, 'paddle' in sys.modules, 'cv2' in sys.modules)"
     )
@@ -227,8 +263,8 @@ def test_a_fresh_run_moves_earlier_logs_aside(tmp_path):
 
 def test_a_closed_terminal_does_not_end_the_log(tmp_path):
     program = (
-        "import os\nfrom paddleisa.training.logging import RunLog\n"
-        f"log = RunLog({str(tmp_path)!r}, iters=9, batch_size=1)\n"
+        "import os\nfrom paddleisa.training.logging import open_run_log\n"
+        f"log = open_run_log({str(tmp_path)!r}, iters=9, batch_size=1)\n"
         "log.message('one')\nread, write = os.pipe()\nos.dup2(write, 1); os.close(read)\n"
         "log.message('two'); log.message('three'); log.close()\nos._exit(0)"
     )

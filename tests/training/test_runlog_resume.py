@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 
-from paddleisa.training.logging import RunLog, console, jsonl, records
+from paddleisa.training.logging import jsonl_log, open_run_log, text_log, visualdl_log
 
 RUN = "visualdl/vdlrecords.paddleisa.log"
 FILES = ("train.log", "log.jsonl", RUN)
@@ -24,12 +24,12 @@ FILES = ("train.log", "log.jsonl", RUN)
 TRAINING = """
 import os, struct, sys
 import numpy as np
-from paddleisa.training.logging import RunLog
+from paddleisa.training.logging import open_run_log
 folder, start, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 done = os.open(folder + "/done", os.O_RDWR | os.O_CREAT)
 checkpoint = os.open(folder + "/checkpoint", os.O_RDWR | os.O_CREAT)
-with RunLog(folder, iters=10**6, batch_size=1, use_vdl=True, resume_at=start or None, log_iters=1) as log:
+with open_run_log(folder, iters=10**6, batch_size=1, use_vdl=True, resume_at=start or None, log_iters=1) as log:
     log.hparams({"lr": 0.5})
     for i in range(start + 1, last + 1):
         log.step(i, 1, {"main": i / 4}, 0.5, 1.0, 0.0)
@@ -111,7 +111,7 @@ def frame_steps(data):
 
 
 def short_run(folder, last=3, **options):
-    with RunLog(folder, iters=100, batch_size=1, use_vdl=True, log_iters=1, **options) as log:
+    with open_run_log(folder, iters=100, batch_size=1, use_vdl=True, log_iters=1, **options) as log:
         log.hparams({"lr": 0.5})
         for i in range((options.get("resume_at") or 0) + 1, last + 1):
             log.step(i, 1, {"main": i / 4}, 0.5, 1.0, 0.0)
@@ -125,11 +125,11 @@ def test_a_record_file_torn_at_any_byte_is_cut_at_its_last_whole_record(tmp_path
     ends, torn = [0, *frames(data)], tmp_path / "vdlrecords.torn.log"
     for size in range(len(data) + 1):
         torn.write_bytes(data[:size])
-        records.rewind(torn, 3)
+        visualdl_log.rewind(torn, 3)
         assert torn.read_bytes() == data[: max(end for end in ends if end <= size)]
 
 
-@pytest.mark.parametrize(("name", "rewind"), [("train.log", console.rewind), ("log.jsonl", jsonl.rewind)])
+@pytest.mark.parametrize(("name", "rewind"), [("train.log", text_log.rewind), ("log.jsonl", jsonl_log.rewind)])
 def test_a_text_file_torn_at_any_byte_is_cut_at_its_last_whole_line(tmp_path, name, rewind):
     short_run(tmp_path)
     data = (tmp_path / name).read_bytes()
@@ -169,13 +169,13 @@ def test_resuming_makes_the_later_steps_again_and_the_hparams_not(tmp_path, chec
 
 
 def test_resuming_keeps_messages_up_to_the_checkpoint_and_drops_a_later_table(tmp_path):
-    with RunLog(tmp_path, iters=9, batch_size=1, log_iters=1) as log:
+    with open_run_log(tmp_path, iters=9, batch_size=1, log_iters=1) as log:
         log.message("total batch: 8")
         log.step(1, 1, {"main": 1.0}, 0.5, 1.0, 0.0)
         log.message("after one")
         log.step(2, 1, {"main": 1.0}, 0.5, 1.0, 0.0)
         log.message("after two\nroad 0.5")
-    with RunLog(tmp_path, iters=9, batch_size=1, resume_at=1) as log:
+    with open_run_log(tmp_path, iters=9, batch_size=1, resume_at=1) as log:
         log.message("resumed")
     lines = (tmp_path / "train.log").read_text().splitlines()
     assert [line.split("\t")[1].split(",")[0] for line in lines] == [
@@ -209,9 +209,9 @@ def test_files_that_need_no_repair_are_not_written_again(tmp_path):
 
 FILLING = """
 import resource, sys
-from paddleisa.training.logging import RunLog
+from paddleisa.training.logging import open_run_log
 from paddleisa.utils.files import WriteError
-log = RunLog(sys.argv[1], iters=1000, batch_size=1, use_vdl=True, log_iters=1)
+log = open_run_log(sys.argv[1], iters=1000, batch_size=1, use_vdl=True, log_iters=1)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))
 refused = 0

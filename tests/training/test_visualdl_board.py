@@ -21,7 +21,7 @@ import pytest
 from paddleisa.errors import UsageError
 from paddleisa.evaluation.evaluate import Evaluation
 from paddleisa.evaluation.metrics import ConfusionMatrix
-from paddleisa.training.logging import RunLog
+from paddleisa.training.logging import open_run_log
 from paddleisa.training.logging.board import serve
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def loss_at(i, run):
 
 def write_steps(folder, run, first, last):
     """Steps first+1..last of a run; every 100 an evaluation with an overlay."""
-    with RunLog(folder, iters=ITERS, batch_size=8, use_vdl=True, resume_at=first or None, log_iters=5) as log:
+    with open_run_log(folder, iters=ITERS, batch_size=8, use_vdl=True, resume_at=first or None, log_iters=5) as log:
         log.hparams({"learning_rate": 0.01 / (run + 1), "ema": bool(run)}, ["Evaluate/mIoU"])
         for i in range(first + 1, last + 1):
             lr = 0.01 / (run + 1) * (1 - i / ITERS) ** 0.9
@@ -79,7 +79,7 @@ def board(runs):
 
 
 def api(board, path, **query):
-    url = f"{board.address}/api/{path}?{urllib.parse.urlencode(query)}"
+    url = f"{board.address.removesuffix('/scalar')}/api/{path}?{urllib.parse.urlencode(query)}"
     with urllib.request.urlopen(url, timeout=60) as answer:
         data = answer.read()
         return data if answer.headers["Content-Type"].startswith("image/") else json.loads(data)["data"]
@@ -91,7 +91,7 @@ def run_names(board):
 
 def test_a_client_of_any_language_gets_the_page(board):
     for language in ("fr", "en", "*"):
-        request = urllib.request.Request(f"{board.address}/scalar", headers={"Accept-Language": language})
+        request = urllib.request.Request(board.address, headers={"Accept-Language": language})
         assert urllib.request.urlopen(request, timeout=60).status == 200
 
 
@@ -155,7 +155,7 @@ def browse(address, page, tmp_path, height):
     picture = tmp_path / f"{page}.png"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size=1600,{height}"]
     options += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--lang=fr"]
-    command = [CHROMIUM, *options, f"--screenshot={picture}", "--dump-dom", f"{address}/{page}"]
+    command = [CHROMIUM, *options, f"--screenshot={picture}", "--dump-dom", f"{address.removesuffix('/scalar')}/{page}"]
     environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
     assert picture.exists(), done.stderr[-2000:]
@@ -177,7 +177,7 @@ def training_only(tmp_path_factory):
     """A board without evaluations: the page opens its first group of curves only, here Train. One loss is NaN."""
     folder = tmp_path_factory.mktemp("training")
     for run, name in enumerate(("baseline", "with_nan")):
-        with RunLog(folder / name, iters=ITERS, batch_size=8, use_vdl=True, log_iters=5) as log:
+        with open_run_log(folder / name, iters=ITERS, batch_size=8, use_vdl=True, log_iters=5) as log:
             for i in range(1, ITERS + 1):
                 loss = math.nan if run and i == 200 else loss_at(i, run)
                 log.step(i, 1, {"main": loss * 0.7, "aux": 0.3}, 0.01 * (1 - i / ITERS) ** 0.9, 0.5, 0.01, 1000.0)

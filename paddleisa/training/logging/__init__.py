@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from paddleisa.training.logging.runlog import RunLog
+from paddleisa.training.logging.run_log import RunLog, open_run_log
 
-__all__ = ["RunLog"]
+__all__ = ["RunLog", "open_run_log"]

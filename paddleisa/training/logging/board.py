@@ -16,20 +16,29 @@ from pathlib import Path
 from typing import IO
 
 from paddleisa.errors import UsageError
-from paddleisa.training.logging.records import is_whole
+from paddleisa.training.logging.visualdl_log import is_whole
 
 HOST = "127.0.0.1"
 # Seconds. The server answers after 1.5 s on an idle machine.
 START_LIMIT, STOP_LIMIT, POLL = 60.0, 5.0, 0.1
 # Seconds that an answer may be old; the server's own default, 20, makes a young run look empty.
 CACHE_SECONDS = 5
+# The server's process. It ends with the one that started it: a training killed with SIGKILL cannot end its server, but
+# the system closes its end of the pipe that is the server's standard input.
+SERVER = """
+import os, sys, threading
+sys.path.pop(0)  # the folder of the runs: nothing in it may take the place of an installed module
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+from visualdl.server.app import main
+main()
+"""
 
 
 class Board:
     """A running server. It ends with :meth:`close`, at this process's exit, and when this process is killed.
 
     Attributes:
-        address: of its first page, ``http://127.0.0.1:PORT/app``.
+        address: of the curves, ``http://127.0.0.1:PORT/app/scalar``.
         process: the server.
     """
 
@@ -80,7 +89,7 @@ def serve(save_dir: str | Path, port: int | None = None) -> Board:
             torn = [str(path) for path in _torn(folder)]
             fix = f"Cut short, remove or resume: {', '.join(torn)}" if torn else f"Its last line: {last}"
             raise UsageError(error.problem, where=folder, fix=fix) from error
-    return Board(process, f"http://{HOST}:{port}/app")
+    return Board(process, f"http://{HOST}:{port}/app/scalar")
 
 
 def _checked(port: int) -> int:
@@ -108,7 +117,7 @@ def _free_port() -> int:
 
 def _start(folder: Path, port: int, said: IO) -> subprocess.Popen:
     """The server's process. It runs beside ``folder``, so that its page shows short names of the runs."""
-    command = [sys.executable, str(Path(__file__).with_name("board_process.py")), "--logdir", folder.name or "/"]
+    command = [sys.executable, "-c", SERVER, "--logdir", folder.name or "/"]
     command += ["--host", HOST, "--port", str(port), "--language", "en", "--disable-telemetry"]
     command += ["--cache-timeout", str(CACHE_SECONDS)]
     # A session of its own: Ctrl-C ends the training after its step, and the board with it, not before it.

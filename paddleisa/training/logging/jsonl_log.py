@@ -5,26 +5,46 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from paddleisa.training.logging.appending import AppendFile, keep_lines
+from paddleisa.training.logging.sink import Averages, Sink
+from paddleisa.utils.files import AppendFile, keep_lines
+from paddleisa.utils.records import joined
+
+if TYPE_CHECKING:
+    from paddleisa.evaluation.evaluate import Evaluation
 
 FILE_NAME = "log.jsonl"
 
 
-class JsonLines:
-    """Appends objects to ``log.jsonl``. Raises WriteError when it cannot."""
+class JsonlLog(Sink):
+    """Appends objects to ``log.jsonl``; numbers that are not finite become null, for which JSON has no word.
 
-    def __init__(self, path: Path):
+    Args:
+        path: the file.
+        resume_at: iteration of the checkpoint that is continued from; None for a fresh run.
+    """
+
+    def __init__(self, path: Path, resume_at: int | None):
+        self._has_hparams = resume_at is not None and rewind(path, resume_at)
         self._file = AppendFile(path)
 
-    def write(self, kind: str, values: dict[str, object]) -> None:
-        """Append ``values`` with its kind and the seconds since 1970; numbers that are not finite become null.
+    def hparams(self, values: Mapping[str, object], metrics: Sequence[str]) -> None:
+        """Append the settings once."""
+        if not self._has_hparams:
+            self._write("hparams", {"values": dict(values), "metrics": list(metrics)})
+            self._has_hparams = True
 
-        JSON has no NaN: a strict reader would refuse the whole line.
-        """
-        record = {"kind": kind, "time": round(time.time(), 3), **values}
-        self._file.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
+    def train(self, iteration: int, means: Averages) -> None:
+        """Append the averages."""
+        self._write("train", {"iteration": iteration, **asdict(means)})
+
+    def evaluation(self, iteration: int, evaluation: Evaluation, class_names: Sequence[str]) -> None:
+        """Append the scores."""
+        self._write("eval", joined({"iteration": iteration, "class_names": list(class_names)}, evaluation.to_dict()))
 
     def sync(self) -> None:
         """Wait until the file is on the disk."""
@@ -33,6 +53,10 @@ class JsonLines:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _write(self, kind: str, values: dict[str, object]) -> None:
+        record = {"kind": kind, "time": round(time.time(), 3), **values}  # seconds since 1970
+        self._file.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
 
 
 def rewind(path: Path, iteration: int) -> bool:
