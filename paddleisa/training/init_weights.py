@@ -19,14 +19,21 @@ def load_initial(model: nn.Layer, reinit_classifier: bool = False) -> list[str]:
         Lines that say what was loaded.
 
     Raises:
-        WeightsError: the file does not fit. DownloadError: it is a URL and cannot be fetched.
+        WeightsError: the file does not fit, or the package that holds it is not installed.
+        DownloadError: it is a URL and cannot be fetched.
     """
     if source := getattr(model, "pretrained", None):
         return [f"model.pretrained: {load_weights(model, _local(source), reinit_classifier=reinit_classifier)}"]
     backbone = getattr(model, "backbone", None)
     if source := getattr(backbone, "pretrained", None):
-        return [f"model.backbone.pretrained: {load_backbone(backbone, _local(source))}"]
+        return [f"model.backbone.pretrained: {load_backbone(backbone, _of_backbone(backbone, source))}"]
     return ["every weight starts at random: the config names no pretrained file"]
+
+
+def _of_backbone(backbone: nn.Layer, source: str) -> Path:
+    """The file that ``source`` means, which may be a name that the backbone knows (its ``published`` weights)."""
+    packaged = getattr(backbone, "published", {}).get(source)
+    return packaged.locate() if packaged else _local(source)
 
 
 def _local(source: str) -> Path:

@@ -36,6 +36,18 @@ class TestHRNetW18(BackboneContract):
     backbone, channels, strides = models.HRNet_W18, (270,), {None: (4,)}
 
 
+class TestEfficientNetLite0(BackboneContract):
+    backbone, channels = models.EfficientNet_Lite0, (24, 40, 112, 320)
+
+
+class TestEfficientNetLite1(BackboneContract):
+    backbone, channels = models.EfficientNet_Lite1, (24, 40, 112, 320)
+
+
+class TestEfficientNetLite2(BackboneContract):
+    backbone, channels = models.EfficientNet_Lite2, (24, 48, 120, 352)
+
+
 def test_no_backbone_of_the_package_is_left_out():
     """Classes that share a tested one's forward and constructor differ in depth or width only."""
     tested = {(case.backbone.forward, case.backbone.__init__) for case in BackboneContract.__subclasses__()}

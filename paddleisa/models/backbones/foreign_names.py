@@ -26,21 +26,23 @@ class NameTable:
         origin: whose names they are, for messages.
         names: our name by theirs.
         filled: tensors of ours that their network has no counterpart of, with the values that make the two equal.
+        classifiers: prefixes of the layers after the backbone, which are left out.
     """
 
     origin: str
     names: Mapping[str, str]
     filled: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classifiers: tuple[str, ...] = CLASSIFIERS
 
     def renamed(self, state: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]] | None:
         """``state`` under our names and the names that were left out; None where it does not hold this table's names.
 
-        Left out are PyTorch's counters and the layers after the backbone (``CLASSIFIERS``); any other tensor that is
+        Left out are PyTorch's counters and the layers after the backbone; any other tensor that is
         not in the table stays, under its own name, so that strict loading tells of it.
         """
         if any(name not in state for name in self.names):
             return None
-        dropped = [n for n in state if n not in self.names and (n.endswith(COUNTER) or n.startswith(CLASSIFIERS))]
+        dropped = [n for n in state if n not in self.names and (n.endswith(COUNTER) or n.startswith(self.classifiers))]
         kept = {self.names.get(name, name): value for name, value in state.items() if name not in dropped}
         return {**self.filled, **kept}, dropped
 
