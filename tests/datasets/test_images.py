@@ -152,7 +152,7 @@ def test_labels_that_hold_no_class_ids_are_refused_with_the_reason(tmp_path):
         "RGBA image": saved(tmp_path, np.concatenate([RGB, IDS[..., None]], -1), "rgba.png"),
         "16 bits": saved(tmp_path, IDS.astype(np.uint16), "deep.png"),
         "JPEG, whose compression": saved(tmp_path, IDS, "a.jpg"),
-        "30x45x3": saved(tmp_path, RGB, "a.bmp"),
+        "an RGB image, not class ids": saved(tmp_path, RGB, "a.bmp"),
     }
     for message, path in cases.items():
         with pytest.raises(DataError, match=message) as error:
