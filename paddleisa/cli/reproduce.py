@@ -55,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
 
     require_engine(args.engine, args.precision, device)
     from paddleisa.reproduce.preflight import prepare
-    from paddleisa.reproduce.report import Report, text_table, write_report
+    from paddleisa.reproduce.report import Report, text_table
     from paddleisa.reproduce.reproduce import Options, Stopped, reproduce
+    from paddleisa.reproduce.write_report import write_report
 
     path = Path(args.model_path) if args.model_path else None
     jobs = prepare(entries, Request(args.opts, args.plugin, path, args.catalogue, args.offline))

@@ -1,16 +1,13 @@
-"""The report of a reproduction: for the terminal, as JSON, as Markdown and as one HTML file."""
+"""The report of a reproduction: its content, for the terminal and as Markdown."""
 
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from paddleisa.reproduce.result import HEADER, Measured, Outcome
 from paddleisa.utils import environment
-from paddleisa.utils.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -43,23 +40,6 @@ class Report:
             "models": [outcome.to_dict() for outcome in self.outcomes],
             "environment": self.environment,
         }
-
-
-def write_report(report: Report, folder: Path, stem: str) -> list[Path]:
-    """Write ``stem.json``, ``stem.md`` and ``stem.html`` into ``folder``; returns their paths."""
-    from paddleisa.reproduce.report_html import html_page
-
-    contents = {
-        ".json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        ".md": markdown(report),
-        ".html": html_page(report),
-    }
-    paths = []
-    for suffix, text in contents.items():
-        paths.append(folder / f"{stem}{suffix}")
-        with atomic_write(paths[-1], "w") as stream:
-            stream.write(text)
-    return paths
 
 
 def text_table(outcome: Outcome) -> str:

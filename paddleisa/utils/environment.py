@@ -80,12 +80,18 @@ def prepare() -> None:
     os.environ.setdefault("GLOG_minloglevel", "2")
 
 
-def _amd_with_avx2() -> bool:
+def processor_flags() -> set[str]:
+    """The processor's features and its vendor, as Linux lists them; empty elsewhere."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return False
-    return "AuthenticAMD" in text and " avx2" in text
+        return set()
+    wanted = ("flags", "vendor_id", "Features")
+    return {word for line in lines if line.startswith(wanted) for word in line.partition(":")[2].split()}
+
+
+def _amd_with_avx2() -> bool:
+    return {"AuthenticAMD", "avx2"} <= processor_flags()
 
 
 def load_paddle() -> None:
@@ -138,7 +144,23 @@ def set_device(name: str | None = None) -> str:
             fix="Use --device cpu, or install paddlepaddle-gpu",
         )
     paddle.set_device(name)
+    if kind == "gpu":
+        _require_kernels(name)
     return paddle.get_device()
+
+
+def _require_kernels(name: str) -> None:
+    """Run the smallest of kernels: a build without machine code for the card fails at the first one."""
+    import paddle
+
+    from paddleisa.utils import gpu
+
+    try:
+        paddle.ones([1]).numpy()
+    except Exception as error:  # Paddle has no type of its own for it
+        if (reason := gpu.explained(error)) is None:
+            raise
+        raise UsageError(reason, where=f"--device {name}", fix=gpu.NEWER) from error
 
 
 def describe() -> dict[str, object]:

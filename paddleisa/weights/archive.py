@@ -25,7 +25,8 @@ import numpy as np
 
 from paddleisa.errors import DataError, WeightsError
 from paddleisa.weights.detect import HEAD, archive_kind, kind_of
-from paddleisa.weights.read import open_regular, read_pickle
+from paddleisa.weights.opening import open_regular
+from paddleisa.weights.read import read_pickle
 
 MAX_HEADER = 8 << 10  # bytes of one tar header record; long names need less than 5 KB
 MAX_CHUNK = 1 << 20  # bytes asked for at once while a member is read

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import stat
-from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from paddleisa.errors import PaddleISAError, WeightsError
 from paddleisa.weights.detect import HEAD, kind_of
+from paddleisa.weights.opening import open_regular, placed
 from paddleisa.weights.safe_pickle.machine import AGAIN, unpickle
 from paddleisa.weights.safe_pickle.numpy_records import ArrayRecord, check_shape, shown
 
@@ -63,33 +61,6 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
 def read_pickle(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
     """The state dict that the next ``size`` bytes of ``stream`` hold as a pickle; its errors do not name a place."""
     return _state(unpickle(stream, size))
-
-
-@contextmanager
-def placed(path: str | os.PathLike):
-    """Give the WeightsErrors of the block, which do not know the file, their place; make OSErrors WeightsErrors."""
-    try:
-        yield
-    except WeightsError as error:
-        if error.where is not None:
-            raise
-        raise WeightsError(error.problem, where=path, fix=error.fix) from error
-    except OSError as error:
-        raise WeightsError(f"cannot be read ({error.strerror or error})", where=path) from error
-
-
-def open_regular(path: str | os.PathLike) -> BinaryIO:
-    """Open ``path`` for reading when it is a file: a pipe would block, a device may not end."""
-    path = Path(path)
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError as error:
-        raise WeightsError("there is no such weights file", fix="Check the path") from error
-    if stat.S_ISDIR(mode):
-        raise WeightsError("is a folder, not a weights file", fix="Give the file in it, for example model.pdparams")
-    if not stat.S_ISREG(mode):
-        raise WeightsError("is a pipe or device, not a weights file", fix="Give a regular file")
-    return path.open("rb")
 
 
 def _state(value: object) -> dict[str, np.ndarray]:

@@ -1,18 +1,21 @@
-"""The report as one HTML file that needs nothing else: inline SVG, pictures as data addresses, no script."""
+"""The report written: JSON, Markdown, and one HTML file that needs nothing else (inline SVG, no script)."""
 
 from __future__ import annotations
 
 import base64
+import json
 from html import escape
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from paddleisa.inference.protocols import protocol_of
 from paddleisa.reproduce.charts import bars, heatmap
-from paddleisa.reproduce.report import Report, environment_facts, facts
+from paddleisa.reproduce.report import Report, environment_facts, facts, markdown
 from paddleisa.reproduce.result import HEADER, Outcome
 from paddleisa.reproduce.targets import TITLES
+from paddleisa.utils.files import atomic_write
 from paddleisa.visual.overlay import overlay
 
 _WIDTH = 480  # pixels of an overlay at most; half the page
@@ -44,6 +47,21 @@ svg text { fill: #1d2733; } svg .faint { fill: #7a8896; } svg .small { font-size
 svg .grid { stroke: #e3e8ee; } svg .cell { stroke: #eef1f5; stroke-width: 1; }
 """
 _TONE = {"reproduced": "good", "not reproduced": "bad", "quick look": "part"}
+
+
+def write_report(report: Report, folder: Path, stem: str) -> list[Path]:
+    """Write ``stem.json``, ``stem.md`` and ``stem.html`` into ``folder``; returns their paths."""
+    contents = {
+        ".json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        ".md": markdown(report),
+        ".html": html_page(report),
+    }
+    paths = []
+    for suffix, text in contents.items():
+        paths.append(folder / f"{stem}{suffix}")
+        with atomic_write(paths[-1], "w") as stream:
+            stream.write(text)
+    return paths
 
 
 def html_page(report: Report) -> str:
