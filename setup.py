@@ -27,6 +27,7 @@ setup(
     packages=[*find_packages(include=["paddleisa", "paddleisa.*"]), *DATA],
     package_dir=DATA,
     package_data={
+        "paddleisa.visual": ["templates/*.html"],
         "paddleisa.configs": ["**/*.yml"],
         "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.safetensors", "manifests/*"],
     },
