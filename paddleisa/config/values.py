@@ -107,6 +107,8 @@ def _limits(annotation: object) -> list[str]:
 
 
 def _advice(value: object, annotation: object, adapter: TypeAdapter) -> str | None:
+    if (text := _quoted(value)) != value and _fits(text, adapter):
+        return "YAML takes yes, no, on, off, true and false for booleans: quote them where they are words"
     if isinstance(value, str):
         choices = [c for c in _literals(annotation) if isinstance(c, str)]
         if choices:
@@ -117,12 +119,25 @@ def _advice(value: object, annotation: object, adapter: TypeAdapter) -> str | No
             return None
         return f"Write {value} without quotes"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        try:
-            adapter.validate_json(json.dumps(int(value)), strict=True)
-        except ValidationError:
-            return None
-        return f"Write {int(value)}"
+        return f"Write {int(value)}" if _fits(int(value), adapter) else None
     return None
+
+
+def _fits(value: object, adapter: TypeAdapter) -> bool:
+    try:
+        adapter.validate_json(json.dumps(value), strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+def _quoted(value: object) -> object:
+    """The same value with words in the place of booleans."""
+    if isinstance(value, list):
+        return [_quoted(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _quoted(item) for key, item in value.items()}
+    return str(value) if isinstance(value, bool) else value
 
 
 def _literals(annotation: object) -> list[object]:

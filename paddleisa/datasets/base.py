@@ -10,9 +10,10 @@ from typing import Annotated, ClassVar, Literal
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from paddleisa.datasets.images import read_image, read_label
+from paddleisa.datasets.image_header import TURNS
+from paddleisa.datasets.images import decode_turned, read_intact, read_label
 from paddleisa.datasets.inventory import Inventory, Row
 from paddleisa.datasets.layouts import Layout, ListFile, Source
 from paddleisa.errors import ConfigError, DataError, one_of
@@ -22,6 +23,15 @@ from paddleisa.visual.palette import PALETTES, generic_palette
 
 Transforms = list[Annotated[object, TRANSFORMS]]
 Edge = Literal[False]  # PaddleSeg's configs may hold ``edge: False``; no model here has an edge branch
+
+
+def _rgb(channels: int) -> int:
+    if channels != 3:
+        raise ValueError("is always 3: every image is read as RGB, grey ones too. Remove the line")
+    return channels
+
+
+Channels = Annotated[int, AfterValidator(_rgb)]
 IGNORED = 255
 _EVALUATION, _TRAINING = 0, 1  # streams of random numbers that never meet
 
@@ -142,8 +152,10 @@ class SegmentationData:
             DataError: a file is missing or damaged, sizes differ, or a label holds an id that is not a class.
         """
         image_path, label_path = self.samples[index]
-        sample = {"img": read_image(image_path), "image_path": image_path, "label_path": label_path}
+        img, turned = decode_turned(read_intact(image_path), image_path)
+        sample = {"img": img, "image_path": image_path, "label_path": label_path}
         if label_path is not None:
+            _require_certain(sample, turned)
             sample["label"] = read_label(label_path)
             self._check(sample)
             if self.reduce_zero_label:
@@ -217,7 +229,7 @@ class Dataset(SegmentationData):
         separator: Annotated[str, Field(min_length=1)] = " ",
         ignore_index: Annotated[int, Field(ge=0, le=255)] = IGNORED,
         edge: Edge = False,
-        img_channels: Literal[3] = 3,
+        img_channels: Channels = 3,
         class_names: list[str] | None = None,
         palette: str | list[tuple[int, int, int]] | None = None,
         reduce_zero_label: bool = False,
@@ -236,6 +248,18 @@ class Dataset(SegmentationData):
         if path is None:
             raise ConfigError(f"mode is {mode!r} and there is no {mode}_path", fix=f"Give {mode}_path, the list file")
         return ListFile(str(path), str(options["separator"]), labels=mode != "test")
+
+
+def _require_certain(sample: dict, turned: int) -> None:
+    """DataError for an image that was turned upright where the label's size does not tell whether it follows."""
+    h, w = sample["img"].shape[:2]
+    if turned in (2, 3, 4) or (turned != 1 and h == w):
+        raise DataError(
+            f"the image is {TURNS[turned]} by its EXIF tag; whether the label {sample['label_path']} follows that tag, "
+            "its size does not tell",
+            where=sample["image_path"],
+            fix="Save the image upright, without the tag, and look whether the label fits it",
+        )
 
 
 def classes_of(cls: type, options: Mapping[str, object], num_classes: int | None = None) -> Classes:

@@ -66,6 +66,10 @@ def test_a_whole_number_given_for_a_float_becomes_one(checked):
             "train_dataset.transforms.0={type: Crop}",
             "transforms.0: Crop needs the option 'crop_size': a list of 2 values",
         ),
+        (
+            "model.backbone.pretrained=yes",
+            "not true. YAML takes yes, no, on, off, true and false for booleans: quote them",
+        ),
         ("iters='8'", "iters: must be a whole number greater than 0, not '8'. Write 8 without quotes"),
         ("iters=8.0", "iters: must be a whole number greater than 0, not 8.0. Write 8"),
         ("iters=8.5", "not 8.5"),

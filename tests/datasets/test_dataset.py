@@ -128,6 +128,37 @@ def test_a_label_of_another_size_is_refused_with_both_sizes(root):
         data(root).read(1)
 
 
+def turn(root, number, orientation, size=None):
+    """Save image ``number`` as a JPEG that an EXIF tag turns."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.open(root / f"{number}.png")
+    (image if size is None else image.resize(size)).save(root / f"{number}.jpg", exif=exif)
+    (root / "list.txt").write_text((root / "list.txt").read_text().replace(f"{number}.png", f"{number}.jpg"))
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4])
+def test_an_orientation_that_the_label_may_not_follow_is_refused(root, orientation):
+    turn(root, 1, orientation)
+    with pytest.raises(DataError, match=r"1\.jpg: the image is .* by its EXIF tag; whether the label .* follows"):
+        data(root).read(1)
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_square_image_that_is_turned_is_refused(root, orientation):
+    turn(root, 1, orientation, (24, 24))
+    Image.fromarray(np.zeros((24, 24), np.uint8)).save(root / "1_label.png")
+    with pytest.raises(DataError, match="Save the image upright"):
+        data(root).read(1)
+
+
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_an_image_turned_by_90_degrees_is_read_where_the_label_is_upright(root, orientation):
+    turn(root, 1, orientation, (24, 32))
+    sample = data(root).read(1)
+    assert sample["img"].shape[:2] == sample["label"].shape == (24, 32)
+
+
 def test_a_turned_label_hints_at_exif(root):
     Image.fromarray(np.zeros((32, 24), np.uint8)).save(root / "1_label.png")
     with pytest.raises(DataError, match="EXIF"):

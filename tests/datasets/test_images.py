@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddleisa.datasets.images import read_image, read_label, write_image, write_label
+from paddleisa.datasets.images import damage, read_image, read_label, write_image, write_label
 from paddleisa.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -158,3 +158,18 @@ def test_labels_that_hold_no_class_ids_are_refused_with_the_reason(tmp_path):
         with pytest.raises(DataError, match=message) as error:
             read_label(path)
         assert "8-bit PNG" in str(error.value) and path.name in str(error.value)
+
+
+def test_a_file_cut_anywhere_is_truncated(tmp_path):
+    data = saved(tmp_path, IDS).read_bytes()
+    assert damage(data) is None
+    for end in range(8, len(data), 7):
+        assert "truncated" in damage(data[:end])
+
+
+def test_any_changed_byte_is_damage(tmp_path):
+    data = saved(tmp_path, IDS).read_bytes()
+    for position in range(8, len(data), 11):
+        broken = bytearray(data)
+        broken[position] ^= 0x10
+        assert damage(bytes(broken)) is not None
