@@ -34,6 +34,10 @@ class ConfigError(PaddleISAError):
     """A config that cannot be read or does not describe something that can be built."""
 
 
+class ConfigWarning(UserWarning):
+    """What ``paddleisa.load_config`` warns of: a value of a config that may be meant, but seldom is."""
+
+
 class DataError(PaddleISAError):
     """An image, a label, a list file or a data set folder that is missing, damaged or inconsistent."""
 

@@ -9,8 +9,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from paddleisa.errors import ConfigError, one_of
+
+
+@dataclass(frozen=True)
+class NoEffect:
+    """In an annotation: an option of PaddleSeg that is accepted here and changes nothing, and why."""
+
+    text: str
 
 
 class Registry:

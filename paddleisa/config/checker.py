@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from paddleisa.config import relations
+from paddleisa.config import label_values, relations
 from paddleisa.config.components import settings_of
 from paddleisa.config.config import Config, read_config
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
 from paddleisa.config.schema import NEEDS, Settings
-from paddleisa.config.signature import UNKNOWN, Option, Options, options_of
+from paddleisa.config.signature import UNKNOWN, Option, Options, effect_of, options_of
 from paddleisa.config.transform_rules import check_transforms
 from paddleisa.config.values import BadValue, describe, normalise
 from paddleisa.config.walk import Walk
-from paddleisa.errors import ConfigError, nearest, one_of
+from paddleisa.errors import ConfigError, ConfigWarning, nearest, one_of
 from paddleisa.registry import Registry
 from paddleisa.utils.nodes import KeyPath, Node, Origin, graft, shorten
 from paddleisa.utils.yaml_reader import shown
@@ -55,10 +56,16 @@ def load_config(
         flags: top-level values by name, ``{"batch_size": 4}``; ``learning_rate`` sets the schedule's.
         purpose: what the config must be enough for (``"train"``, ``"val"``, ``"model"``); None asks for no part.
 
+    Warns:
+        ConfigWarning: each of the checked config's ``warnings``.
+
     Raises:
         ConfigError: all problems at once, each with file and line, or option.
     """
-    return check(read_config(path_or_name, opts, plugins, flags), purpose)
+    config = check(read_config(path_or_name, opts, plugins, flags), purpose)
+    for warning in config.warnings:
+        warnings.warn(warning, ConfigWarning, stacklevel=2)
+    return config
 
 
 def check(config: Config, purpose: Purpose | None = None, defaults: bool = False) -> CheckedConfig:
@@ -82,7 +89,7 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
         return config
     tree = replace(config.tree, value={k: node for k, node in config.tree.value.items() if node.value is not None})
     _import_plugins(tree, problems)
-    tree = relations.fill(tree)
+    tree = relations.fill(label_values.settle(tree, problems))
     tree = _Checker(problems, defaults).options(tree, options_of(Settings), (), None)
     relations.check(tree, problems)
     check_transforms(tree, problems)
@@ -176,6 +183,8 @@ class _Checker(Walk):
         elif annotation is UNKNOWN:
             self._problems.warn(node.origin, path, "is passed on unchecked: the class gives the option no type")
         else:
+            if effect := effect_of(annotation):
+                self._problems.warn(node.origin, path, f"changes nothing here: {effect.text}")
             try:
                 return _regraft(node, normalise(node.plain(), annotation))
             except BadValue as error:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from paddleisa.config.problems import Problems
 from paddleisa.config.signature import options_of
+from paddleisa.datasets.base import classes_of
+from paddleisa.errors import ConfigError
 from paddleisa.registry import DATASETS, MODELS, Registry
 from paddleisa.utils.nodes import Node, Origin
 
@@ -24,16 +26,40 @@ def fill(tree: Node) -> Node:
 
 def check(tree: Node, problems: Problems) -> None:
     """Add a problem for each two parts that contradict each other. Parts that are wrong in themselves are skipped."""
+    _check_modes(tree, problems)
+    _check_names_and_colours(tree, problems)
     _check_classes(tree, problems)
     _check_losses(tree, problems)
 
 
+def _check_modes(tree: Node, problems: Problems) -> None:
+    for part, wrong in zip(PARTS, ("val", "train"), strict=True):
+        mode = tree.at((part, "mode"))
+        if mode is not None and mode.value == wrong:
+            problems.warn(mode.origin, (part, "mode"), f"{part} is the {wrong} part of its data")
+
+
+def _check_names_and_colours(tree: Node, problems: Problems) -> None:
+    for part in PARTS:
+        node, number = tree.child(part), number_of_classes(tree.child(part))
+        for option in ("class_names", "palette") if isinstance(number, int) else ():
+            given = node.child(option)
+            if given is None:
+                continue
+            try:
+                classes_of(class_of(node, DATASETS), {option: given.plain()}, number)
+            except ConfigError as error:
+                problems.add(given.origin, (part, option), error.problem, error.fix)
+            except (TypeError, ValueError):  # of another type: told already
+                continue
+
+
 def _fill_classes(tree: Node) -> Node:
-    model, cls = tree.child("model"), _class_of(tree.child("model"), MODELS)
+    model, cls = tree.child("model"), class_of(tree.child("model"), MODELS)
     if cls is None or "num_classes" not in options_of(cls).known or model.at(("num_classes",)) is not None:
         return tree
     for part in PARTS:
-        number = _dataset_classes(tree.child(part))
+        number = number_of_classes(tree.child(part))
         if number is not None:
             kind = tree.at((part, "type")).value
             return tree.with_at(("model", "num_classes"), Node(number, Origin(f"from {part} {kind}")))
@@ -42,7 +68,7 @@ def _fill_classes(tree: Node) -> Node:
 
 def _fill_mode(tree: Node) -> Node:
     part = PARTS[1]
-    cls = _class_of(tree.child(part), DATASETS)
+    cls = class_of(tree.child(part), DATASETS)
     option = options_of(cls).known.get("mode") if cls is not None else None
     if option is None or "val" not in typing.get_args(option.annotation) or tree.at((part, "mode")) is not None:
         return tree
@@ -62,7 +88,7 @@ def _check_classes(tree: Node, problems: Problems) -> None:
     if own is None or not isinstance(own.value, int):
         return
     for part in PARTS:
-        number = _dataset_classes(tree.child(part))
+        number = number_of_classes(tree.child(part))
         if isinstance(number, int) and number != own.value:
             kind = tree.at((part, "type"))
             problems.add(
@@ -98,7 +124,7 @@ def _check_losses(tree: Node, problems: Problems) -> None:
 
 def _training_outputs(tree: Node) -> int | None:
     """How many logit maps the model gives in training, where its options tell."""
-    cls = _class_of(tree.child("model"), MODELS)
+    cls = class_of(tree.child("model"), MODELS)
     option = options_of(cls).known.get("enable_auxiliary_loss") if cls is not None else None
     if option is None:
         return None
@@ -107,9 +133,9 @@ def _training_outputs(tree: Node) -> int | None:
     return 1 + value if isinstance(value, bool) else None
 
 
-def _dataset_classes(node: Node | None) -> object:
+def number_of_classes(node: Node | None) -> object:
     """num_classes as the config gives it to the data set or, where the class has it, as the class does."""
-    cls = _class_of(node, DATASETS)
+    cls = class_of(node, DATASETS)
     if cls is None:
         return None
     given = node.child("num_classes") if "num_classes" in options_of(cls).known else None
@@ -119,7 +145,8 @@ def _dataset_classes(node: Node | None) -> object:
     return constant if isinstance(constant, int) else None
 
 
-def _class_of(node: Node | None, table: Registry) -> type | None:
+def class_of(node: Node | None, table: Registry) -> type | None:
+    """The class of ``table`` that a component's ``type`` names; None where it names none."""
     kind = node.child("type") if node is not None and node.is_mapping else None
     if kind is None or not isinstance(kind.value, str) or kind.value not in table:
         return None

@@ -9,7 +9,7 @@ import types
 import typing
 from functools import cache
 
-from paddleisa.registry import Registry
+from paddleisa.registry import NoEffect, Registry
 
 UNKNOWN = inspect.Parameter.empty  # stands for an annotation that is not there or cannot be resolved
 
@@ -74,6 +74,11 @@ def is_section(annotation: object) -> bool:
 def table_of(annotation: object) -> Registry | None:
     """The table of ``Annotated[object, BACKBONES]``, None for other annotations."""
     return next((m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Registry)), None)
+
+
+def effect_of(annotation: object) -> NoEffect | None:
+    """The mark of an option that is accepted and changes nothing, None for other annotations."""
+    return next((m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, NoEffect)), None)
 
 
 def bare(annotation: object) -> object:

@@ -8,7 +8,7 @@ import pytest
 
 from paddleisa.config import Config, build_part, check, load_config, read_config
 from paddleisa.config.schema import EMA, NEEDS, Loss, Settings, TestConfig
-from paddleisa.errors import ConfigError
+from paddleisa.errors import ConfigError, ConfigWarning
 from paddleisa.registry import MODELS
 
 
@@ -66,6 +66,12 @@ def test_loading_for_a_purpose_asks_for_its_parts(fakes, write):
     assert load_config(path).settings.iters == 3
     with pytest.raises(ConfigError, match="'model' is needed for val"):
         load_config(path, purpose="val")
+
+
+def test_loading_warns_of_what_is_seldom_meant(write):
+    text = "val_dataset: {type: Scenes, mode: train, transforms: [{type: Normalize}]}"
+    with pytest.warns(ConfigWarning, match="a.yml:1: val_dataset.mode: val_dataset is the train part"):
+        load_config(write("a.yml", text))
 
 
 def test_what_is_checked_is_not_checked_again(fakes, write):
