@@ -19,6 +19,9 @@ _HOMES = {
     "read_weights": "paddleisa.weights",
     "save_weights": "paddleisa.weights",
     "Predictor": "paddleisa.predictor",
+    "evaluate": "paddleisa.evaluation.api",
+    "predict": "paddleisa.evaluation.api",
+    "export": "paddleisa.evaluation.api",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from paddleisa.config import Config, build_part, check
+from paddleisa.config import Config, build_part, check, read_config
+from paddleisa.errors import UsageError
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 
 if TYPE_CHECKING:
@@ -59,3 +64,62 @@ def build_optimizer(config: Config) -> tuple[Optimizer, Schedule]:
     """The config's ``optimizer`` and ``lr_scheduler``."""
     config = check(config, "train")
     return build_part(config, "optimizer", OPTIMIZERS), build_part(config, "lr_scheduler", SCHEDULES)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A config and the weights that belong to it, both found; nothing is built yet."""
+
+    config: Config
+    weights: Path
+
+    def build(self, say: Callable[[object], None] = lambda report: None) -> nn.Layer:
+        """The network with its weights; ``say`` gets the report of what was loaded.
+
+        Raises:
+            ConfigError: all problems of the config at once. WeightsError: a file that cannot be read or does not fit.
+        """
+        from paddleisa.weights import load_weights
+
+        model = build_model(self.config)
+        say(load_weights(model, self.weights))
+        return model
+
+
+def find_pretrained(
+    named: str | Path | None,
+    config: Config | str | Path | None = None,
+    *,
+    opts: Iterable[str] = (),
+    plugins: Iterable[str | Path] = (),
+    download: bool = False,
+) -> Pretrained:
+    """What a user means by a model; in under a second where it is not there, and without importing paddle.
+
+    Args:
+        named: a name of the catalogue; a weights file, or the folder of a training, whose best model is taken; None
+            for the weights named like the config.
+        config: its config, a file or a shipped name. Without it: the name's, or the one that the training was run with.
+        opts: ``KEY=VALUE`` changes of the config.
+        plugins: Python files that register components.
+        download: fetch published weights that are not on this machine.
+
+    Raises:
+        WeightsError: there are no such weights. ConfigError: no such config, or it cannot be read. UsageError: which
+            config they belong to is not known.
+    """
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue
+    from paddleisa.zoo.resolve import run_record, weights_file
+
+    if config is None and named is not None and str(named) in (catalogue := load_catalogue()):
+        config = catalogue.get(str(named)).config
+    if config is not None:
+        config = config if isinstance(config, Config) else read_config(config, opts=opts, plugins=plugins)
+        return Pretrained(config, weights_file(named, config.name, download=download))
+    weights = weights_file(named, str(named), download=download)
+    record = run_record(weights)
+    if record is None:
+        raise UsageError("which config these weights belong to is not known", where=weights, fix="Name the config too")
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    found = Config.from_dict(facts["config"], facts["config_name"], str(record))
+    return Pretrained(found.with_values(opts=[*opts]), weights)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +44,8 @@ class Predictor:
             config's ``train_dataset``. See :mod:`paddleisa.deploy.export.calibration`.
 
     Attributes:
+        config: what the predictor was made from.
+        classes: names, colours and ignored value, see :func:`paddleisa.datasets.base.classes_of`.
         settings: the test settings.
         engine: the :class:`~paddleisa.deploy.runtimes.open.Engine` that computes, with the reason why.
         align_corners: how the model upsamples its logits.
@@ -71,10 +74,15 @@ class Predictor:
         import paddle
 
         from paddleisa.build import build_val_transforms
+        from paddleisa.datasets.base import classes_of
+        from paddleisa.registry import DATASETS
         from paddleisa.transforms.compose import prepared_by
 
+        self.config = config = check(config, "val")
+        data = config["val_dataset"]
+        self.classes = classes_of(DATASETS.get(data["type"]), data, config["model"]["num_classes"])
         self.settings = settings or inference_settings(
-            check(config, "val").get("test_config"),
+            config.get("test_config"),
             {
                 "scales": scales,
                 "flip_horizontal": flip_horizontal,
@@ -93,6 +101,37 @@ class Predictor:
             if not isinstance(calibration, Calibration):
                 calibration = Calibration(training_images(config) if calibration is None else calibration, self.prepare)
         self.engine = open_engine(engine, precision, model, calibration)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        config: Config | str | Path | None = None,
+        *,
+        opts: Iterable[str] = (),
+        plugins: Iterable[str | Path] = (),
+        **options: Any,
+    ) -> Predictor:
+        """A published, shipped or own model by name or path, ready to predict.
+
+            seg = Predictor.from_pretrained("isanet_resnet50_os8_cityscapes_769x769_80k", engine="auto")
+            mask = seg(image)
+
+        Args:
+            name_or_path: a name of the catalogue, whose weights are downloaded where needed; a weights file; or the
+                folder of a training, whose best model is taken.
+            config: of the weights; needed only where neither the catalogue nor the training's folder tells.
+            opts: ``KEY=VALUE`` changes of the config.
+            plugins: Python files that register components.
+            options: as the constructor's: ``protocol``, ``engine``, ``precision``, ``scales``, ...
+
+        Raises:
+            WeightsError, DownloadError: the weights cannot be had or do not fit. ConfigError, UsageError, DeployError.
+        """
+        from paddleisa.build import find_pretrained
+
+        found = find_pretrained(name_or_path, config, opts=opts, plugins=plugins, download=True)
+        return cls(found.build(), found.config, **options)
 
     def with_network(self, network: Network) -> Predictor:
         """A predictor that differs in the function that computes the network, one that counts or stops, say."""

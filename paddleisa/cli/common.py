@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddleisa.errors import UsageError, WeightsError
+from paddleisa.errors import UsageError
 from paddleisa.inference.protocols import DEFAULT, protocol_help, protocol_names
 from paddleisa.inference.settings import inference_settings, unused_settings
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from paddleisa.build import Pretrained
     from paddleisa.config import CheckedConfig, Config
-    from paddleisa.predictor import Predictor
 
 
 def positive(text: str) -> int:
@@ -176,79 +176,36 @@ def print_resolved(config: Config, purpose: str) -> int:
     return 0
 
 
-def find_model_path(args: argparse.Namespace, config: Config) -> Path:
-    """--model_path, else the weights named like the config in pretrained/ or the download cache.
+def start_model(args: argparse.Namespace, config: Config) -> tuple[Pretrained, CheckedConfig]:
+    """`start`, and the weights that --model_path means, or that are named like the config.
 
     Raises:
-        WeightsError: none are there; says how to get them.
+        WeightsError: none are there; of a --model_path before paddle is imported.
     """
-    from paddleisa.zoo.catalogue.catalogue import load_catalogue
-    from paddleisa.zoo.download.locate import cached_weights, local_weights
+    from paddleisa.build import Pretrained
+    from paddleisa.zoo.resolve import weights_file
 
-    if args.model_path:
-        return Path(args.model_path)
-    if path := local_weights(config.name):
-        return path
-    catalogue = load_catalogue()
-    if config.name not in catalogue:
-        raise WeightsError(
-            "no weights are given, and none of that name lie in pretrained/",
-            where=config.name,
-            fix="Give --model_path FILE",
-        )
-    path = cached_weights(catalogue.get(config.name))
-    if not path.is_file():
-        raise WeightsError(
-            "the weights are not on this machine",
-            where=config.name,
-            fix=f"Get them with `paddleisa zoo download {config.name}`, or give --model_path FILE",
-        )
-    return path
-
-
-def load_predictor(args: argparse.Namespace, config: Config) -> tuple[Predictor, Path]:
-    """Predictor and weights file, ready to run on the chosen device.
-
-    The model itself is let go: an engine that has its own copy of the weights needs no second one.
-    """
+    weights = weights_file(args.model_path, config.name) if args.model_path else None
     config = start(args, config, "val")
-    settings = inference_settings(config.get("test_config"), vars(args))
-    for line in unused_settings(config.get("test_config"), vars(args)):
-        print(f"NOTE: {line}")
-    path = find_model_path(args, config)
+    return Pretrained(config, weights or weights_file(None, config.name)), config
+
+
+def predictor_options(args: argparse.Namespace, config: Config) -> dict[str, object]:
+    """What the options say of the `Predictor`; an engine that cannot be had is told before images are looked for."""
     import paddle
 
-    from paddleisa.build import build_model
     from paddleisa.deploy.runtimes.open import require_engine
-    from paddleisa.predictor import Predictor
-    from paddleisa.weights import load_weights
 
-    require_engine(args.engine, args.precision, paddle.get_device())  # told before the network is built
-    images = calibration(args, config)
-    model = build_model(config)
-    print(load_weights(model, path))
-    predictor = Predictor(
-        model,
-        config,
-        settings=settings,
-        engine=args.engine,
-        precision=args.precision,
-        calibration=images,
-    )
-    if args.engine != "paddle":
-        print(f"engine: {predictor.engine.name}, {predictor.engine.precision} ({predictor.engine.reason})")
-    return predictor, path
-
-
-def palette_of(config: Config) -> np.ndarray:
-    """(K, 3) uint8 colours of the config's ``val_dataset``, whose data need not exist."""
-    from paddleisa.config import check
-    from paddleisa.datasets.base import classes_of
-    from paddleisa.registry import DATASETS
-
-    config = check(config, "val")
-    options = config["val_dataset"]
-    return classes_of(DATASETS.get(options["type"]), options, config["model"]["num_classes"]).palette
+    require_engine(args.engine, args.precision, paddle.get_device())
+    given = config.get("test_config"), vars(args)
+    for line in unused_settings(*given):
+        print(f"NOTE: {line}")
+    return {
+        "settings": inference_settings(*given),
+        "engine": args.engine,
+        "precision": args.precision,
+        "calibration": calibration(args, config),
+    }
 
 
 def write_json(path: str | None, result: dict[str, object]) -> None:

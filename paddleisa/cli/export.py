@@ -46,33 +46,16 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
-    config = common.start(args, config, "val")
-    path = common.find_model_path(args, config)
-    from paddleisa.build import build_model
-    from paddleisa.deploy.export.export import export_model
-    from paddleisa.deploy.export.formats import require_format
-    from paddleisa.weights import load_weights
+    found, config = common.start_model(args, config)
+    from paddleisa.evaluation.api import export
 
-    for format in args.format:
-        require_format(format)  # what is missing is told before the network is built
-    calibration = None
-    if (images := common.calibration(args, config)) is not None:
-        from paddleisa.build import build_val_transforms
-        from paddleisa.deploy.export.calibration import Calibration
-        from paddleisa.transforms.compose import prepared_by
-
-        calibration = Calibration(images, prepared_by(build_val_transforms(config)))
-    model = build_model(config)
-    print(load_weights(model, path))
-    exported = export_model(
-        model,
-        config,
+    exported = export(
+        found,
         args.save_dir,
         formats=args.format,
         input_shape=args.input_shape,
         output_op=args.output_op,
-        weights=path,
-        calibration=calibration,
+        calibration=common.calibration(args, config),
         say=print,
     )
     for written in exported.written:
@@ -86,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "command": "export",
             "config": config.name,
-            "weights": str(path),
+            "weights": str(found.weights),
             "save_dir": str(exported.folder),
             "formats": {
                 w.format: {

@@ -33,35 +33,18 @@ def run(args: argparse.Namespace) -> int:
         return common.print_resolved(config, "val")
     from paddleisa.datasets.image_files import find_images
     from paddleisa.errors import UsageError
-    from paddleisa.evaluation.predict import FOLDERS, predict, result_folders
-    from paddleisa.utils.environment import rank, world_size
+    from paddleisa.evaluation.predict import FOLDERS, result_folders
 
     if args.image_path is None:
         raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
     images = find_images(args.image_path, result_folders(args.save_dir), **common.list_format(config))
-    predictor, weights = common.load_predictor(args, config)
-    palette = common.palette_of(config)
-    submission = None
-    if args.format:
-        from paddleisa.evaluation.cityscapes_submission import Submission
+    found, config = common.start_model(args, config)
+    from paddleisa.evaluation.api import predict
 
-        submission = Submission(args.format, len(palette), args.save_dir)
-        submission.targets([path for path, _ in images])  # over the images of all processes
-    images = images[rank() :: world_size()]  # the processes of a job share them
-    result = predict(predictor, images, args.save_dir, palette, workers=args.num_workers, submission=submission)
-    what = ", ".join(FOLDERS.values()) if submission is None else f"format {args.format}"
-    print(f"{len(result.written)} of {len(images)} images predicted; see {args.save_dir}/ ({what})")
-    common.write_json(
-        args.json,
-        {
-            "command": "predict",
-            "config": config.name,
-            "weights": str(weights),
-            "test": predictor.settings.to_dict(),
-            "engine": predictor.engine.name,
-            "precision": predictor.engine.precision,
-            "written": result.written,
-            "failed": result.failed,
-        },
-    )
-    return 2 if result.failed else 0
+    options = common.predictor_options(args, config)
+    result = predict(found, images, args.save_dir, format=args.format, workers=args.num_workers, say=print, **options)
+    written, failed = result.prediction.written, result.prediction.failed
+    what = f"format {args.format}" if args.format else ", ".join(FOLDERS.values())
+    print(f"{len(written)} of {len(written) + len(failed)} images predicted; see {args.save_dir}/ ({what})")
+    common.write_json(args.json, result.to_dict())
+    return 2 if failed else 0

@@ -34,55 +34,22 @@ def run(args: argparse.Namespace) -> int:
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
-    config = common.start(args, config, "val")
-    from paddleisa.build import build_dataset
-    from paddleisa.data.check.check import quick_check
-    from paddleisa.errors import DataError
-    from paddleisa.evaluation.cityscapes_official import OfficialRun
-    from paddleisa.evaluation.evaluate import evaluate
-    from paddleisa.utils import environment
-    from paddleisa.utils.files import sha256_of
-    from paddleisa.utils.records import joined
+    found, config = common.start_model(args, config)
+    from paddleisa.evaluation.api import evaluate
 
-    common.find_model_path(args, config)  # what is missing is told before the network is built, weights first
-    quick_check(config, "val")
-    dataset = build_dataset(config, "val")
-    official = (
-        None if args.official is None else OfficialRun(dataset, args.official or f"output/official/{config.name}")
+    result = evaluate(
+        found,
+        limit=args.limit,
+        workers=args.num_workers,
+        official=f"output/official/{config.name}" if args.official == "" else args.official,
+        say=print,
+        **common.predictor_options(args, config),
     )
-    predictor, weights = common.load_predictor(args, config)
-    each = official.write if official else None
-    result = evaluate(predictor, dataset, limit=args.limit, workers=args.num_workers, each=each)
-    print(result.table(dataset.class_names))
-    print(result.summary())
-    for note in result.notes():
+    print(result.evaluation.table(result.class_names))
+    print(result.evaluation.summary())
+    for note in result.evaluation.notes():
         print(f"[EVAL] {note}")
-    scores = official.scores(result.images) if official and environment.rank() == 0 else None
-    if scores:
-        print(scores.text())
-    common.write_json(
-        args.json,
-        joined(
-            {
-                "command": "val",
-                "config": config.name,
-                "config_digest": config.digest(),
-                "weights": str(weights),
-                "weights_sha256": sha256_of(weights),
-                "test": predictor.settings.to_dict(),
-                "engine": predictor.engine.name,
-                "precision": predictor.engine.precision,
-                "class_names": dataset.class_names,
-            },
-            result.to_dict(),
-            {"official": scores.to_dict()} if scores else {},
-            {"environment": environment.describe()},
-        ),
-    )
-    if not result.scores.pixels:
-        raise DataError(
-            "no pixel of the labels is of any class: all are ignored, so there is no score",
-            where=config.origin("val_dataset"),
-            fix="Run `paddleisa prepare check --config CONFIG` to see what the labels hold",
-        )
+    if result.official:
+        print(result.official.text())
+    common.write_json(args.json, result.to_dict())
     return 0

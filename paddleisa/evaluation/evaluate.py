@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from paddleisa.data.prepare import manifest
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
 from paddleisa.inference.protocols import DEFAULT, protocol_of
 from paddleisa.utils import distributed, environment
 from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.progress import Progress
 from paddleisa.utils.records import joined
 
 if TYPE_CHECKING:
@@ -145,8 +144,9 @@ def evaluate(
             each(sample, mask)
 
     samples = prefetched(dataset.__getitem__, mine, workers)
-    with Behind(score) as behind:  # masks and scores of one image while the network computes the next
-        for sample in tqdm(samples, total=len(mine), desc="evaluate", unit="image", disable=None if progress else True):
+    bar = Progress("evaluate", len(mine), show=progress)
+    with bar, Behind(score) as behind:  # masks and scores of one image while the network computes the next
+        for sample in samples:
             if "label" not in sample:
                 raise DataError(
                     "there is no label to score against",
@@ -154,8 +154,9 @@ def evaluate(
                     fix="Use `paddleisa predict` for images without labels",
                 )
             if note := predictor.settings.note(sample["img"].shape[1:]):
-                tqdm.write(f"{sample['image_path']}: {note}")
+                bar.write(f"{sample['image_path']}: {note}")
             behind(sample, predictor.logits(sample))
+            bar.step()
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start
     scores = matrix.scores(predictor.settings.protocol)

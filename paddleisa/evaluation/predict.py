@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from paddleisa.datasets.images import read_image, write_image, write_label
 from paddleisa.errors import DataError, UsageError
 from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.progress import Progress
 from paddleisa.visual.overlay import overlay
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def predict(
         targets = _targets(images, Path(save_dir))
     else:
         targets = [{"submission": file} for file in submission.targets([path for path, _ in images])]
-    bar = tqdm(total=len(images), desc="predict", unit="image", disable=None if progress else True)
+    bar = Progress("predict", len(images), show=progress)
     results = _Results(predictor, palette, submission, bar)
     with bar, Behind(results.write) as behind:  # the pictures of one image while the network computes the next
         loaded = prefetched(_load, [path for path, _ in images], workers)
@@ -87,7 +87,7 @@ def predict(
 class _Results:
     """Writes the pictures and keeps account of them."""
 
-    def __init__(self, predictor: Predictor, palette: np.ndarray, submission: Submission | None, bar: tqdm):
+    def __init__(self, predictor: Predictor, palette: np.ndarray, submission: Submission | None, bar: Progress):
         self.result = Prediction()
         self._predictor, self._palette, self._submission, self._bar = predictor, palette, submission, bar
 
@@ -105,13 +105,13 @@ class _Results:
             self.skip(path, error)
             return
         self.result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
-        self._bar.update()
+        self._bar.step()
 
     def skip(self, path: Path, error: DataError) -> None:
         """One image that cannot be used, or its result not be written."""
         self.result.failed[str(path)] = str(error)
         self._bar.write(f"skipped: {error}")
-        self._bar.update()
+        self._bar.step()
 
 
 def _load(path: Path) -> np.ndarray | DataError:

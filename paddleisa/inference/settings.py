@@ -110,7 +110,7 @@ class InferenceSettings:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def _window(self, size: Size) -> tuple[Size, Size] | None:
         if self.crop_size is not None:

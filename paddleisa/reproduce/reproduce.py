@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from paddleisa.deploy.runtimes.open import chosen_engine
 from paddleisa.errors import DataError, PaddleISAError, UsageError
@@ -22,13 +21,13 @@ from paddleisa.reproduce.accumulator import Tally, key_digest
 from paddleisa.reproduce.preflight import Job, load_model
 from paddleisa.reproduce.result import Outcome
 from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.progress import Progress
 from paddleisa.utils.signals import StopRequest
 
 if TYPE_CHECKING:
     from paddleisa.inference.masks import Network, ViewLogits
 
 SAVE_EVERY = 10.0  # seconds; a killed run repeats at most that much
-SAY_EVERY = 60.0  # seconds between lines of progress in a log file
 
 
 class Stopped(PaddleISAError):
@@ -132,14 +131,15 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
     ways = [way.settings for way in job.ways]
     before, start, saved = tally.seconds, time.perf_counter(), time.perf_counter()
     samples = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)
-    with StopRequest() as stop, _Progress(job, tally, count, options.progress) as progress:
+    with StopRequest() as stop, Progress(job.entry.name, count, tally.images, options.progress) as progress:
 
         def score(sample: dict, logits: ViewLogits) -> None:
             nonlocal saved
             masks = [predictor.mask(logits, way) for way in ways]
             tally.add(masks, sample["label"], where=sample["label_path"])
             tally.seconds = before + time.perf_counter() - start
-            progress.step()
+            miou = 100 * Scores.from_matrix(tally.matrices[0], ways[0].protocol).miou
+            progress.step(f"{job.ways[0].name} {miou:.2f}")
             if time.perf_counter() - saved > SAVE_EVERY:
                 save()
                 saved = time.perf_counter()
@@ -175,47 +175,6 @@ def _stoppable(network: Network, stop: StopRequest) -> Network:
         return network(x)
 
     return run
-
-
-class _Progress:
-    """A bar with the time left and the mIoU so far; a line each minute where the output is no terminal."""
-
-    def __init__(self, job: Job, tally: Tally, count: int, show: bool):
-        self._job, self._tally, self._said = job, tally, time.perf_counter()
-        self._terminal = sys.stderr.isatty()
-        self._show = show
-        self._bar = tqdm(
-            total=count,
-            initial=tally.images,
-            desc=job.entry.name,
-            unit="image",
-            disable=not (show and self._terminal),
-        )
-        self._start, self._first, self._count = time.perf_counter(), tally.images, count
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def step(self) -> None:
-        """After each image."""
-        first, images = self._job.ways[0], self._tally.images
-        miou = 100 * Scores.from_matrix(self._tally.matrices[0], first.protocol).miou
-        self._bar.set_postfix_str(f"{first.name} {miou:.2f}", refresh=False)
-        self._bar.update()
-        now = time.perf_counter()
-        if self._show and not self._terminal and now - self._said > SAY_EVERY:
-            self._said = now
-            each = (now - self._start) / (images - self._first)
-            left = tqdm.format_interval(each * (self._count - images))
-            print(
-                f"{self._job.entry.name}: {images}/{self._count} images, {each:.1f} s each, {left} left, "
-                f"{first.name} {miou:.2f}",
-                file=sys.stderr,
-                flush=True,
-            )
 
 
 @contextmanager

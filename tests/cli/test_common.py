@@ -8,8 +8,10 @@ import pytest
 
 from paddleisa.cli import common
 from paddleisa.config import Config, load_config, shipped_configs
+from paddleisa.datasets.base import classes_of
 from paddleisa.errors import UsageError
 from paddleisa.inference.settings import inference_settings
+from paddleisa.registry import DATASETS
 
 
 def settings(*words, **test_config):
@@ -64,9 +66,11 @@ def test_every_shipped_config_has_a_colour_for_each_class_though_its_data_is_not
 
     monkeypatch.chdir(tmp_path)
     config = load_config(name)
-    palette = common.palette_of(config)
+    checked = check(config, "val")
+    data = checked["val_dataset"]
+    palette = classes_of(DATASETS.get(data["type"]), data, checked["model"]["num_classes"]).palette
     assert palette.dtype == np.uint8
-    assert palette.shape == (check(config, "val")["model"]["num_classes"], 3)
+    assert palette.shape == (checked["model"]["num_classes"], 3)
     repeated = 1 if name.endswith("_ade20k") else 0  # ADE20K's own colours: road and skyscraper share a grey
     assert len(np.unique(palette, axis=0)) == len(palette) - repeated
 

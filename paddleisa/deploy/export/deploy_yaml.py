@@ -61,6 +61,9 @@ def write_deploy_yaml(
     """
     config = check(config, "val", defaults=True)
     transforms = config["export"]["transforms"] or config["val_dataset"].get("transforms") or []
+    classes = classes_of(
+        DATASETS.get(config["val_dataset"]["type"]), config["val_dataset"], config["model"]["num_classes"]
+    )
     content = {
         "Deploy": _paddleseg(written, transforms, input_shape, output_op),
         "model": {
@@ -82,7 +85,9 @@ def write_deploy_yaml(
         "transforms": transforms,
         "padding": [t for t in transforms if str(t.get("type", "")).startswith("Padding")],
         "test": config["test_config"],
-        **class_facts(config),
+        "class_names": classes.names,
+        "palette": classes.palette.tolist(),
+        "ignore_index": classes.ignore_index,
         "files": {w.format: _files(w) for w in written},
         "compared": {w.format: [d.to_dict() for d in w.differences] for w in written},
         "versions": {
@@ -96,20 +101,6 @@ def write_deploy_yaml(
         stream.write(_HEAD)
         yaml.dump(content, stream, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return path
-
-
-def class_facts(config: Config) -> dict[str, object]:
-    """``class_names``, ``palette`` ((R, G, B) per class) and ``ignore_index`` of the config's ``val_dataset``.
-
-    Its data need not exist. Classes without names are called by their numbers.
-    """
-    options = config["val_dataset"]
-    classes = classes_of(DATASETS.get(options["type"]), options, config["model"]["num_classes"])
-    return {
-        "class_names": classes.names,
-        "palette": classes.palette.tolist(),
-        "ignore_index": classes.ignore_index,
-    }
 
 
 def _output(config: Config, input_shape: Sequence[int], output_op: str) -> dict[str, object]:
