@@ -73,6 +73,18 @@ def test_paddlesegs_own_keys_are_there(paddle_export):
     assert (deploy["output_op"], deploy["output_dtype"], deploy["input_shape"]) == ("argmax", "int32", [-1, 3, -1, -1])
 
 
+def test_paddlesegs_transforms_have_no_options_that_it_does_not_know(paddle_export):
+    about = description(paddle_export.folder)
+    assert about["Deploy"]["transforms"] == [{"type": "Padding", "target_size": [60, 50]}, {"type": "Normalize"}]
+    assert about["transforms"][0]["im_padding_value"] == [127.5] * 3  # the same, written out
+
+
+def test_paddleseg_gets_one_padding_value_for_all_channels(model, tmp_path):
+    config = CONFIG.with_values(opts=["val_dataset.transforms.0.im_padding_value=[7, 7, 7]"])
+    folder = export_model(model, config, tmp_path / "e", formats=["paddle"]).folder
+    assert description(folder)["Deploy"]["transforms"][0]["im_padding_value"] == 7.0
+
+
 def test_the_configs_export_section_holds_where_nothing_is_said(model, tmp_path):
     config = CONFIG.with_values(opts=["export={output_op: none, input_shape: [1, 3, 33, 47]}"])
     exported = export_model(model, config, tmp_path / "e")

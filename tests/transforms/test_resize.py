@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddleisa.errors import ConfigError
+from paddleisa.errors import ConfigError, DataError
 from paddleisa.transforms import LimitLong, Resize, ResizeByLong, ResizeByShort, ResizeRangeScaling, ResizeStepScaling
 
 
@@ -106,3 +106,12 @@ def test_the_same_generator_gives_the_same_image():
 def test_limits_in_the_wrong_order_are_refused(build):
     with pytest.raises(ConfigError, match="Swap"):
         build()
+
+
+def test_a_result_of_more_pixels_than_an_image_may_have_is_refused_before_it_is_made(monkeypatch):
+    data = sample(50, 70, training=True) | {"image_path": "street.png"}
+    with pytest.raises(DataError, match=r"street\.png: the resized image would have 32767x23405 pixels"):
+        ResizeByLong(32767)(data)
+    monkeypatch.setenv("PADDLEISA_MAX_PIXELS", "100")
+    with pytest.raises(DataError, match="more than 100"):
+        ResizeByLong(20)(data)

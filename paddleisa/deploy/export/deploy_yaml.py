@@ -59,13 +59,13 @@ def write_deploy_yaml(
         output_op: what the files give.
         weights: ``digest`` of the values, and of the weights' file ``file`` and ``sha256`` where there is one.
     """
-    config = check(config, "val", defaults=True)
-    transforms = config["export"]["transforms"] or config["val_dataset"].get("transforms") or []
+    given, config = _transforms(check(config, "val")), check(config, "val", defaults=True)
+    transforms = _transforms(config)
     classes = classes_of(
         DATASETS.get(config["val_dataset"]["type"]), config["val_dataset"], config["model"]["num_classes"]
     )
     content = {
-        "Deploy": _paddleseg(written, transforms, input_shape, output_op),
+        "Deploy": _paddleseg(written, given, input_shape, output_op),
         "model": {
             "config": config.name,
             "config_digest": config.digest(),
@@ -103,6 +103,11 @@ def write_deploy_yaml(
     return path
 
 
+def _transforms(config: Config) -> list[dict]:
+    """The config's preprocessing: its ``export.transforms``, else those of ``val_dataset``."""
+    return (config.get("export") or {}).get("transforms") or config["val_dataset"].get("transforms") or []
+
+
 def _output(config: Config, input_shape: Sequence[int], output_op: str) -> dict[str, object]:
     n, _, h, w = input_shape
     shape = [n, h, w] if output_op == "argmax" else [n, config["model"]["num_classes"], h, w]
@@ -115,7 +120,10 @@ def _output(config: Config, input_shape: Sequence[int], output_op: str) -> dict[
 
 
 def _paddleseg(written: Sequence[Written], transforms: list, input_shape: Sequence[int], output_op: str) -> dict:
-    """What PaddleSeg's ``deploy/python/infer.py`` reads; names of the Paddle files where they are exported."""
+    """What PaddleSeg's ``deploy/python/infer.py`` reads; names of the Paddle files where they are exported.
+
+    Transforms have the options that the config gives: PaddleSeg has the same defaults, but not all of our options.
+    """
     files = next((w.files for w in written if w.format == "paddle"), None)
     names = {} if files is None else {"model": files[0].name, "params": files[1].name}
     return {
@@ -123,8 +131,14 @@ def _paddleseg(written: Sequence[Written], transforms: list, input_shape: Sequen
         **names,
         "output_dtype": "int32" if output_op == "argmax" else "float32",
         "output_op": output_op,
-        "transforms": transforms,
+        "transforms": [{**step, **_one_value(step)} for step in transforms],
     }
+
+
+def _one_value(step: dict) -> dict[str, float]:
+    """A padding's colour as PaddleSeg takes it, one value for all channels; nothing where channels differ."""
+    colour = step.get("im_padding_value")
+    return {"im_padding_value": colour[0]} if isinstance(colour, list) and len(set(colour)) == 1 else {}
 
 
 def _files(written: Written) -> dict[str, object]:
