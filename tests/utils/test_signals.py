@@ -1,0 +1,87 @@
+"""Ctrl-C is acknowledged at once and obeyed after the step; a second one ends now, whatever is running."""
+
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from paddleisa.utils.signals import StopRequest
+
+# The main thread is inside C calls, as in operations of Paddle's: Python's own handlers do not run before one ends. Its
+# step ends when the file is there.
+BUSY = """
+import ctypes, os, sys
+from paddleisa.utils.signals import StopRequest
+sleep = ctypes.CDLL(None).usleep
+with StopRequest() as stop:
+    print("ready", flush=True)
+    while not os.path.exists(sys.argv[1]):
+        sleep(250_000)
+    print("stopped by", int(stop.signal), flush=True)
+"""
+
+
+@pytest.fixture
+def busy(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY, str(tmp_path / "end")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"ready\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
+
+
+def acknowledged(process):
+    assert process.stderr.readline() == b"\n"
+    return process.stderr.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_is_acknowledged_and_the_step_is_finished(busy, number, tmp_path):
+    busy.send_signal(number)
+    assert b"stopping after this step" in acknowledged(busy)
+    (tmp_path / "end").touch()
+    assert busy.stdout.readline() == f"stopped by {number}\n".encode()
+    assert busy.wait(30) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_ends_the_process_in_the_middle_of_the_step(busy, number):
+    busy.send_signal(number)
+    acknowledged(busy)
+    busy.send_signal(number)
+    assert busy.wait(30) == 128 + number
+    assert busy.stdout.read() == b""
+
+
+def test_a_launchers_sigterm_behind_a_ctrl_c_does_not_count_as_the_second(busy, tmp_path):
+    busy.send_signal(signal.SIGINT)
+    acknowledged(busy)
+    busy.send_signal(signal.SIGTERM)
+    (tmp_path / "end").touch()
+    assert busy.wait(30) == 0
+
+
+def test_afterwards_the_handlers_are_those_from_before():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with StopRequest():
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_in_another_thread_nothing_is_changed():
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def work():
+        with StopRequest() as stop:
+            seen.append((signal.getsignal(signal.SIGINT), stop.signal))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(before, None)]
