@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddleisa.cli import common
+
+if TYPE_CHECKING:
+    from paddleisa.training.trainer import TrainResult
 
 SUMMARY = "train a model, or print its resolved config with --dry_run"
 OF_CONFIG = ("iters", "batch_size", "learning_rate", "seed", "precision", "amp_level", "repeats")
@@ -24,6 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--precision", choices=("fp32", "fp16", "bf16"), help="arithmetic (default fp32)")
     group.add_argument("--amp_level", choices=("O1", "O2"), help="O1 casts operations, O2 the weights too (default O1)")
     group.add_argument("--repeats", type=common.positive, metavar="N", help="times that the images count as one epoch")
+    group.add_argument("--use_ema", action="store_true", help="evaluate and keep an average of the weights (key: ema)")
+    group.add_argument(
+        "--early_stop_intervals",
+        type=common.positive,
+        metavar="N",
+        help="with --do_eval: stop after N evaluations without a better mIoU (key: early_stop)",
+    )
+    group.add_argument(
+        "--to_static_training", action="store_true", help="accepted as in PaddleSeg; training stays dynamic"
+    )
     group = parser.add_argument_group("the run")
     group.add_argument("--save_dir", default="output", metavar="DIR", help="checkpoints, best_model, logs (output)")
     group.add_argument(
@@ -48,16 +63,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with model.pretrained: leave the classifier at random, for another number of classes",
     )
+    group.add_argument(
+        "--profiler_options",
+        metavar="TEXT",
+        help="profile some steps with Paddle's profiler, as in PaddleSeg: 'batch_range=[10,20];timer_only=False'",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0 at the end of the schedule; 128 + the signal's number after a stop."""
-    config = common.load(args, {key: getattr(args, key) for key in OF_CONFIG if getattr(args, key) is not None})
+    config = common.load(args, _flags(args))
+    if args.use_ema and config.get("ema") is None:
+        config = config.with_values({"ema": {}})
     if args.dry_run:
         return _dry_run(config)
     config = common.start(args, config, "train")
     from paddleisa.data.check.check import quick_check
     from paddleisa.training.options import TrainOptions
+    from paddleisa.training.profiling import ProfilerOptions
     from paddleisa.training.trainer import train
     from paddleisa.utils.environment import rank
 
@@ -73,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         force=args.force,
         keep_checkpoint_max=args.keep_checkpoint_max,
         reinit_classifier=args.reinit_classifier,
+        profile=ProfilerOptions.parse(args.profiler_options) if args.profiler_options is not None else None,
     )
     if rank() == 0:
         for which in ("train", "val") if options.do_eval else ("train",):
@@ -89,7 +113,45 @@ def run(args: argparse.Namespace) -> int:
                 **vars(result),
             },
         )
+        print("\n".join(_ending(args, result)))
     return 128 + result.signal if result.signal else 0
+
+
+def _flags(args: argparse.Namespace) -> dict[str, object]:
+    """Values of the config that options set, by their keys."""
+    flags = {key: getattr(args, key) for key in OF_CONFIG if getattr(args, key) is not None}
+    if args.early_stop_intervals is not None:
+        flags["early_stop"] = args.early_stop_intervals
+    if args.to_static_training:
+        flags["to_static_training"] = True
+    return flags
+
+
+def _ending(args: argparse.Namespace, result: TrainResult) -> list[str]:
+    """Where the model is, how it scored, how that was measured, and what people do next."""
+    folder = Path(args.save_dir)
+    if result.best_miou is None:
+        checkpoint = folder / f"iter_{result.iteration}"
+        averaged = checkpoint / "ema.pdparams"
+        model = averaged if averaged.is_file() else checkpoint / "model.pdparams"
+        lines = [
+            f"The model of iteration {result.iteration}: {model}",
+            "It was not scored: --do_eval does, and val below",
+        ]
+    else:
+        model = folder / "best_model" / "model.pdparams"
+        lines = [f"The best model, of iteration {result.best_iteration}: {model}"]
+        lines.append(f"mIoU {result.best_miou:.4f}, measured with {result.measured_with}")
+    opts = [word for option in ("plugin", "opts") for word in _repeated(option, getattr(args, option))]
+    shared = shlex.join(["--config", args.config, "--model_path", str(model), *opts])
+    commands = ("val", "predict --image_path FILE_OR_FOLDER", "export --save_dir FOLDER")
+    return [*lines, "Next:", *(f"  paddleisa {command} {shared}" for command in commands)]
+
+
+def _repeated(option: str, values: list[str]) -> list[str]:
+    if option == "opts":
+        return ["--opts", *values] if values else []
+    return [word for value in values for word in (f"--{option}", value)]
 
 
 def _dry_run(config: object) -> int:

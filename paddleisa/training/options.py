@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paddleisa.errors import UsageError
+from paddleisa.training.profiling import ProfilerOptions
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class TrainOptions:
         keep_checkpoint_max: checkpoints to keep; 0 keeps all.
         reinit_classifier: with ``model.pretrained``, leave the classifier at its initial values.
         progress: show a bar while evaluating.
+        profile: steps to run under Paddle's profiler.
     """
 
     save_dir: Path = Path("output")
@@ -39,6 +41,7 @@ class TrainOptions:
     keep_checkpoint_max: int = 5
     reinit_classifier: bool = False
     progress: bool = True
+    profile: ProfilerOptions | None = None
 
     def __post_init__(self):
         for name, least in (("save_interval", 1), ("log_iters", 1), ("num_workers", 0), ("keep_checkpoint_max", 0)):

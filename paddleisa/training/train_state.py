@@ -32,7 +32,7 @@ class TrainState:
         precision: arithmetic, with the loss scaler of fp16.
         ema: average of the weights, or None.
         iteration: the last one done; 0 before the first.
-        best_miou, best_iteration: of the evaluations so far; None without any.
+        best_miou, best_iteration, best_measured_with: of the evaluations so far; None without any.
         evaluations_since_best: in a row that were no better.
     """
 
@@ -44,23 +44,26 @@ class TrainState:
     iteration: int = 0
     best_miou: float | None = None
     best_iteration: int | None = None
+    best_measured_with: str | None = None
     evaluations_since_best: int = 0
 
     def averaged(self) -> AbstractContextManager:
         """Within the block the model has the weights that are evaluated and kept: the average where there is one."""
         return self.ema.applied() if self.ema else nullcontext()
 
-    def note_score(self, miou: float) -> bool:
-        """Take an evaluation's mIoU, 0..1; true when it is the best so far."""
+    def note_score(self, miou: float, measured_with: str) -> bool:
+        """Take an evaluation's mIoU, 0..1, and how it was measured, in words; true when it is the best so far."""
         if self.best_miou is not None and not miou > self.best_miou:
             self.evaluations_since_best += 1
             return False
-        self.best_miou, self.best_iteration, self.evaluations_since_best = miou, self.iteration, 0
+        self.best_miou, self.best_iteration, self.best_measured_with = miou, self.iteration, measured_with
+        self.evaluations_since_best = 0
         return True
 
     def forget_best(self) -> None:
         """Let the next evaluation be the best one, whatever was measured before."""
-        self.best_miou, self.best_iteration, self.evaluations_since_best = None, None, 0
+        self.best_miou = self.best_iteration = self.best_measured_with = None
+        self.evaluations_since_best = 0
 
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:
         """Tensors by the file of a checkpoint that they belong in.
@@ -92,6 +95,7 @@ class TrainState:
             "scaler": self.precision.state(),
             "best_miou": self.best_miou,
             "best_iteration": self.best_iteration,
+            "best_measured_with": self.best_measured_with,
             "evaluations_since_best": self.evaluations_since_best,
         }
 
@@ -118,5 +122,6 @@ class TrainState:
             self.ema = EMA(self.model, self.ema.decay, arrays.get("ema.pdparams"))
         self.precision.restore(facts.get("scaler") or {})
         self.best_miou, self.best_iteration = facts.get("best_miou"), facts.get("best_iteration")
+        self.best_measured_with = facts.get("best_measured_with")
         self.evaluations_since_best = facts.get("evaluations_since_best", 0)
         return lines

@@ -23,6 +23,7 @@ from paddleisa.training.logging import RunLog, open_run_log
 from paddleisa.training.logging.board import serve
 from paddleisa.training.options import TrainOptions
 from paddleisa.training.precision import Precision
+from paddleisa.training.profiling import Profiler
 from paddleisa.training.reporting import announcement, hparams, peak_memory_mb
 from paddleisa.training.train_state import TrainState
 from paddleisa.training.validation import Validation, save_best
@@ -41,13 +42,14 @@ class TrainResult:
 
     Attributes:
         iteration: the last one done.
-        best_miou, best_iteration: of the evaluations; None without any.
+        best_miou, best_iteration, measured_with: of the best evaluation; None without any.
         signal: the signal that stopped it early, or None.
     """
 
     iteration: int
     best_miou: float | None
     best_iteration: int | None
+    measured_with: str | None
     signal: int | None
 
 
@@ -133,6 +135,10 @@ class Trainer:
             log.hparams(hparams(self._config, self.plan, state.precision), metrics=["Evaluate/mIoU"])
             if options.vdl_server and rank() == 0:  # after the log has repaired its files
                 log.message(f"VisualDL: {serve(options.save_dir)}")
+            log.message(f"iteration {state.iteration + 1} of {self.plan.iters} begins")
+            profiler = Profiler(options.profile, Path(options.save_dir, "profiler"))
+            for name in options.profile.ignored if options.profile else ():
+                log.message(f"--profiler_options {name} does nothing with this Paddle")
             waiting = time.perf_counter()
             for batch in training_batches(self._dataset, self.plan, rank(), state.iteration, options.num_workers):
                 start = time.perf_counter()
@@ -149,16 +155,22 @@ class Trainer:
                     reader_cost=start - waiting,
                     memory_mb=peak_memory_mb(),
                 )
-                if self.plan.saves(state.iteration) or stopping:
+                if told := profiler.step(self.plan.total_batch):
+                    log.message(told)
+                if self.plan.saves(state.iteration) or stopping or profiler.ends_training:
                     self._milestone(log)
                 if stopping:
                     log.message(f"stopped after iteration {state.iteration}; go on with --resume_model auto")
+                    break
+                if profiler.ends_training:
+                    log.message("ended after the profiled steps: exit_on_finished=False goes on")
                     break
                 if self._is_exhausted():
                     log.message(f"no better mIoU in {state.evaluations_since_best} evaluations: stopped early")
                     break
                 waiting = time.perf_counter()
-            return TrainResult(state.iteration, state.best_miou, state.best_iteration, stop.signal)
+            best = (state.best_miou, state.best_iteration, state.best_measured_with)
+            return TrainResult(state.iteration, *best, stop.signal)
 
     def _step(self, batch: Batch, stop: StopRequest) -> tuple[dict[str, float], bool]:
         """One iteration: (mean loss terms over the processes, whether to stop after it)."""

@@ -11,7 +11,7 @@ from paddleisa.predictor import Predictor
 from paddleisa.training.reporting import overlays
 from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank
-from paddleisa.utils.files import atomic_write
+from paddleisa.utils.records import write_json
 from paddleisa.weights import save_weights
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Validation:
         if not result.scores.pixels:
             log.message("[EVAL] the validation set has no labelled pixel: no score, and no best model")
             return False
-        better = state.note_score(result.scores.miou)
+        better = state.note_score(result.scores.miou, result.measured_with)
         log.message(
             f"[EVAL] The model with the best validation mIoU ({state.best_miou:.4f}) was saved at iter "
             f"{state.best_iteration}."
@@ -52,8 +52,8 @@ class Validation:
 
 
 def save_best(state: TrainState, folder: Path) -> None:
-    """Write the weights that were scored, and their score, to ``folder``."""
+    """Write the weights that were scored last, their score and how it was measured, to ``folder``."""
     with state.averaged():
         save_weights(state.model.state_dict(), folder / "model.pdparams")
-    with atomic_write(folder / "score.json", "w") as stream:
-        stream.write(f'{{"iteration": {state.best_iteration}, "miou": {state.best_miou!r}}}\n')
+    score = {"iteration": state.best_iteration, "miou": state.best_miou, "measured_with": state.best_measured_with}
+    write_json(folder / "score.json", score)
