@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from paddleisa.datasets.base import SegmentationData
     from paddleisa.losses import LossTerms
-    from paddleisa.optimizers import Optimizer
-    from paddleisa.schedules import Schedule
+    from paddleisa.optim import Optimizer, Schedule
 
 
 def build_model(config: Config) -> nn.Layer:

@@ -30,6 +30,7 @@ def check(tree: Node, problems: Problems) -> None:
     _check_names_and_colours(tree, problems)
     _check_classes(tree, problems)
     _check_losses(tree, problems)
+    _check_warmup(tree, problems)
 
 
 def _check_modes(tree: Node, problems: Problems) -> None:
@@ -119,6 +120,20 @@ def _check_losses(tree: Node, problems: Problems) -> None:
             ("loss", "coef"),
             f"{len(types.value)} losses, but {kind} gives {outputs} in training",
             "ISANet has 2 with its auxiliary head (loss.coef: [1, 0.4]) and 1 without",
+        )
+
+
+def _check_warmup(tree: Node, problems: Problems) -> None:
+    iters, warmup = tree.child("iters"), tree.at(("lr_scheduler", "warmup_iters"))
+    if iters is None or warmup is None or not (isinstance(iters.value, int) and isinstance(warmup.value, int)):
+        return
+    if warmup.value >= iters.value:
+        problems.warn(
+            warmup.origin,
+            ("lr_scheduler", "warmup_iters"),
+            f"the warm-up of {warmup.value} iterations is not over at the end of the training, at iteration "
+            f"{iters.value} ({iters.origin}): the rate never reaches learning_rate",
+            "Give fewer warmup_iters, or more iters",
         )
 
 

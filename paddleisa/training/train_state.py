@@ -25,7 +25,7 @@ class TrainState:
     """A training between two steps.
 
     No state of random generators is among it, and none of the learning rate: both are functions of the seed, the
-    plan and the iteration (training/iteration_plan.py, schedules.py).
+    plan and the iteration (training/iteration_plan.py, optim/lr_schedules.py).
 
     Attributes:
         model, optimizer, schedule: what is trained; ``schedule`` is the optimizer's learning rate.

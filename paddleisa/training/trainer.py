@@ -113,6 +113,7 @@ class Trainer:
         model = build_model(config)
         origin = [] if found else load_initial(model, options.reinit_classifier)
         optimizer, schedule = build_optimizer(config)
+        self._update_rule = optimizer
         scheduler = schedule.scheduler(self.plan.iters)
         settings = config.settings
         precision = Precision(settings.precision, settings.amp_level)
@@ -122,7 +123,7 @@ class Trainer:
             state.ema = EMA(model, settings.ema.decay)
         if found:
             origin = resume.resume(state, found[1], found[0], config, self.plan, options.force)
-        return state, origin, found is not None
+        return state, [*origin, *optimizer.frozen_lines(model)], found is not None
 
     def run(self) -> TrainResult:
         """Train to the end, to a signal, or until evaluations no longer get better."""
@@ -177,7 +178,7 @@ class Trainer:
         state = self.state
         if self._before_step:
             self._before_step(state, batch)
-        state.model.train()  # not the wrapper: it would pass over a model that freezes some of its layers
+        self._update_rule.train_mode(state.model)  # not the wrapper's: what is frozen stays in evaluation
         paddle.seed(self.plan.step_seed(state.iteration, rank()))
         with state.precision.cast():
             outputs = self._parallel(paddle.to_tensor(batch.images))

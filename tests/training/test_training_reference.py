@@ -9,8 +9,7 @@ import reference
 from published import REFERENCE, ROWS
 
 from paddleisa.losses import CrossEntropyLoss, LossTerms
-from paddleisa.optimizers import SGD
-from paddleisa.schedules import PolynomialDecay
+from paddleisa.optim import SGD, PolynomialDecay
 
 pytestmark = pytest.mark.reference
 EXPECTED = json.loads((REFERENCE / "training_r50_cityscapes.json").read_text())
