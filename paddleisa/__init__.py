@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import importlib
 
-from paddleisa.utils import environment
-
-environment.prepare()
-
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -22,6 +18,7 @@ _HOMES = {
     "evaluate": "paddleisa.evaluation.api",
     "predict": "paddleisa.evaluation.api",
     "export": "paddleisa.evaluation.api",
+    "setup_threads": "paddleisa.utils.environment",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]

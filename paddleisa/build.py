@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from paddleisa.config import Config, build_part, check, read_config
 from paddleisa.errors import UsageError
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
+from paddleisa.utils.environment import thread_warning
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -26,10 +28,16 @@ def build_model(config: Config) -> nn.Layer:
     Its forward maps (N, 3, H, W) to a list of logits (N, num_classes, H, W): ``[main, aux]`` in training,
     ``[main]`` in evaluation.
 
+    Warns:
+        RuntimeWarning: it will be slow, because paddle was imported without the settings that its CPU build needs.
+
     Raises:
         ConfigError: all problems of the config at once.
     """
-    return build_part(check(config, "model"), "model", MODELS)
+    model = build_part(check(config, "model"), "model", MODELS)
+    if (sentence := thread_warning()) is not None:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=2)
+    return model
 
 
 def build_dataset(config: Config, which: Literal["train", "val"]) -> SegmentationData:

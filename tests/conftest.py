@@ -1,4 +1,4 @@
-"""What every test may use. Importing paddleisa first sets the threads before any test imports paddle."""
+"""What every test may use. The threads are set before any test imports paddle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from published import REFERENCE
 
-import paddleisa  # noqa: F401
+import paddleisa
+
+paddleisa.setup_threads()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Losses. Importing this package fills their registry."""
 
+import paddleisa.utils.first_import  # noqa: F401, before anything imports paddle
 from paddleisa.losses import elsewhere
 from paddleisa.losses.base import SegmentationLoss
 from paddleisa.losses.binary import BCELoss, FocalLoss, MultiClassFocalLoss

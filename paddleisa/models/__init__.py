@@ -1,5 +1,6 @@
 """Backbones, heads and models. Importing this package fills their registries."""
 
+import paddleisa.utils.first_import  # noqa: F401, before anything imports paddle
 from paddleisa.models.attention import SelfAttention, interlace
 from paddleisa.models.backbones.efficientnet_lite import EfficientNet_Lite0, EfficientNet_Lite1, EfficientNet_Lite2
 from paddleisa.models.backbones.hrnet import (

@@ -1,7 +1,7 @@
 """The process around the computation: threads, device, rank. The only file that changes ``os.environ``.
 
-Everything here must act before paddle is imported, since paddle and its maths library read their settings once, at
-their first import. ``import paddleisa`` calls :func:`prepare`.
+Paddle and its maths library read their settings once, at their first import: :func:`load_paddle`, with which every part
+of the package that needs paddle begins, calls :func:`setup_threads` before it. ``import paddleisa`` changes nothing.
 """
 
 from __future__ import annotations
@@ -64,13 +64,14 @@ def variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def prepare() -> None:
+def setup_threads() -> None:
     """Set the variables that make Paddle's CPU build use the processor, unless the user has set them.
 
     Paddle computes on one thread by default, and its MKL takes a slow path on AMD processors that have AVX2. Together
-    they cost a factor of 2.5 to 3 (docs/performance.md). Results stay equal up to rounding.
+    they cost a factor of 2.5 to 3 (docs/performance.md). Results stay equal up to rounding. The package calls this when
+    it imports paddle; who imports paddle before may call it before that. Afterwards it does nothing.
     """
-    if "paddle" in sys.modules:  # too late to change anything; leave no false trace for child processes either
+    if "paddle" in sys.modules:  # too late to change anything; no false trace for child processes either
         return
     os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
     os.environ.setdefault("FLAGS_paddle_num_threads", os.environ["OMP_NUM_THREADS"])
@@ -94,11 +95,24 @@ def _amd_with_avx2() -> bool:
     return {"AuthenticAMD", "avx2"} <= processor_flags()
 
 
-def load_paddle() -> None:
-    """Import paddle without the lines it prints at every import that tell a user of this package nothing.
+def thread_warning() -> str | None:
+    """What it costs that paddle was imported without its settings, before this package; None where it costs nothing."""
+    paddle = sys.modules.get("paddle")
+    if paddle is None or "FLAGS_paddle_num_threads" in os.environ or threads() == 1 or paddle.get_device() != "cpu":
+        return None
+    if os.environ.get("OMP_NUM_THREADS", "1") != "1":  # where it is not set, paddle sets it to 1
+        return None
+    return (
+        f"paddle was imported before paddleisa, without OMP_NUM_THREADS: it computes on 1 of {threads()} cores of this "
+        "CPU. Call paddleisa.setup_threads() before you import paddle"
+    )
 
-    They warn of the thread count that :func:`prepare` has set on purpose, and of a compiler cache for C++ extensions.
-    Whatever else is printed while importing still reaches stderr.
+
+def load_paddle() -> None:
+    """Import paddle on all cores, without the lines it prints at every import that tell a user of this package nothing.
+
+    They warn of the thread count that :func:`setup_threads` has set on purpose, and of a compiler cache for C++
+    extensions. Whatever else is printed while importing still reaches stderr.
     """
     import contextlib
     import importlib
@@ -107,6 +121,7 @@ def load_paddle() -> None:
 
     warnings.filterwarnings("ignore", message="No ccache found")
     warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+    setup_threads()
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,7 @@ def before_paddle(monkeypatch):
     """The state of a process that has not imported paddle, and whose user has set nothing."""
     monkeypatch.delitem(sys.modules, "paddle", raising=False)
     for name in (*SETTINGS, "GLOG_minloglevel", "PADDLE_LOCAL_SIZE"):
-        monkeypatch.setenv(name, "")  # so that monkeypatch restores what `prepare` sets
+        monkeypatch.setenv(name, "")  # so that monkeypatch restores what `setup_threads` sets
         monkeypatch.delenv(name)
     monkeypatch.setattr(environment, "core_count", lambda: 6)
     monkeypatch.setattr(environment, "_amd_with_avx2", lambda: False)
@@ -31,13 +32,13 @@ def settings():
 
 
 def test_paddle_gets_all_cores(before_paddle):
-    environment.prepare()
+    environment.setup_threads()
     assert settings() == ["6", "6", None]
 
 
 def test_the_slow_path_of_mkl_is_avoided_on_amd_only(before_paddle):
     before_paddle.setattr(environment, "_amd_with_avx2", lambda: True)
-    environment.prepare()
+    environment.setup_threads()
     assert settings() == ["6", "6", "5"]
 
 
@@ -45,37 +46,74 @@ def test_what_the_user_has_set_stays(before_paddle):
     before_paddle.setenv("OMP_NUM_THREADS", "3")
     before_paddle.setenv("MKL_DEBUG_CPU_TYPE", "4")
     before_paddle.setattr(environment, "_amd_with_avx2", lambda: True)
-    environment.prepare()
+    environment.setup_threads()
     assert settings() == ["3", "3", "4"]
 
 
 @pytest.mark.parametrize(("processes", "threads"), [("2", "3"), ("6", "1"), ("9", "1")])
 def test_the_processes_of_a_job_share_the_cores(before_paddle, processes, threads):
     before_paddle.setenv("PADDLE_LOCAL_SIZE", processes)
-    environment.prepare()
+    environment.setup_threads()
     assert settings() == [threads, threads, None]
 
 
 def test_once_paddle_is_imported_nothing_is_changed(before_paddle):
     before_paddle.setitem(sys.modules, "paddle", object())
-    environment.prepare()
+    environment.setup_threads()
     assert settings() == [None, None, None]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity masks")
 def test_cores_are_those_of_the_affinity_mask():
     code = (
-        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import paddleisa; "
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import paddleisa.models; "
         "print(os.environ['OMP_NUM_THREADS'])"
     )
     env = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "1\n"
 
 
-def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, paddleisa; print(sorted({'paddle', 'numpy', 'cv2', 'pydantic', 'visualdl'} & set(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (result.stdout, result.stderr) == ("[]\n", "")
+def fresh(code, **variables):
+    """What a new process prints in which the user has set ``variables`` only."""
+    env = {name: value for name, value in os.environ.items() if name not in (*SETTINGS, "GLOG_minloglevel")}
+    return subprocess.run([sys.executable, "-c", code], env={**env, **variables}, capture_output=True, text=True)
+
+
+def test_importing_the_package_imports_nothing_heavy_and_changes_nothing():
+    code = (
+        "import os, sys, signal, warnings; before = dict(os.environ), warnings.filters[:]; import paddleisa; "
+        "print(sorted({'paddle', 'numpy', 'cv2', 'pydantic', 'visualdl'} & set(sys.modules)), "
+        "(dict(os.environ), warnings.filters) == before)"
+    )
+    result = fresh(code)
+    assert (result.stdout, result.stderr) == ("[] True\n", "")
+
+
+@pytest.mark.parametrize("room", ["models", "losses", "training.trainer", "deploy.export.formats"])
+def test_paddle_finds_its_threads_whatever_is_imported_first(room):
+    code = f"import paddleisa.{room}, os, sys; print('paddle' in sys.modules, os.environ['OMP_NUM_THREADS'])"
+    assert fresh(code).stdout == f"True {environment.threads()}\n"
+
+
+def test_who_imports_paddle_first_learns_what_it_costs(before_paddle):
+    before_paddle.setitem(sys.modules, "paddle", SimpleNamespace(get_device=lambda: "cpu"))
+    assert "computes on 1 of 6 cores" in environment.thread_warning()
+    before_paddle.setenv("OMP_NUM_THREADS", "6")
+    assert environment.thread_warning() is None
+
+
+def test_with_the_settings_in_time_nothing_is_said(before_paddle):
+    environment.setup_threads()
+    before_paddle.setitem(sys.modules, "paddle", SimpleNamespace(get_device=lambda: "cpu"))
+    assert environment.thread_warning() is None
+
+
+def test_a_model_that_will_be_slow_warns_when_it_is_built():
+    code = (
+        "import paddle, os, paddleisa; os.sched_getaffinity = lambda pid: {0, 1}; "
+        "paddleisa.build_model(paddleisa.load_config('isanet_resnet18_os8_scenes_128x128_200'))"
+    )
+    assert "RuntimeWarning: paddle was imported before paddleisa" in fresh(code).stderr
 
 
 def test_importing_paddle_prints_nothing_of_the_threads_that_we_set():
