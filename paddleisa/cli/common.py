@@ -154,9 +154,13 @@ def start(args: argparse.Namespace, config: Config, purpose: str) -> CheckedConf
 
     config = check(config, purpose)
     if environment.rank() == 0:
-        print(*(f"warning: {warning}\n" for warning in config.warnings), sep="", end="", file=sys.stderr)
+        _print_warnings(config)
     distributed.start()
     return config
+
+
+def _print_warnings(config: CheckedConfig) -> None:
+    print(*(f"warning: {warning}\n" for warning in config.warnings), sep="", end="", file=sys.stderr)
 
 
 def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:
@@ -172,7 +176,9 @@ def print_resolved(config: Config, purpose: str) -> int:
     from paddleisa.utils.environment import load_paddle
 
     load_paddle()
-    print(check(config, purpose, defaults=True).dump(), end="")
+    config = check(config, purpose, defaults=True)
+    _print_warnings(config)
+    print(config.dump(), end="")
     return 0
 
 

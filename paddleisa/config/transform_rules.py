@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from paddleisa.config.problems import Problems
+from paddleisa.config.relations import class_of
 from paddleisa.config.signature import options_of
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.traits import Traits, traits_of
@@ -71,13 +72,12 @@ def _given(tree: Node, path: KeyPath) -> bool:
 def _steps(tree: Node, path: KeyPath) -> Iterator[Step]:
     """The transforms of one list; those that are wrong in themselves are left to the check that tells so."""
     for index, node in enumerate(tree.at(path).value):
-        kind = node.child("type")
-        if kind is not None and isinstance(kind.value, str) and kind.value in TRANSFORMS:
-            cls = TRANSFORMS.get(kind.value)
+        cls = class_of(node, TRANSFORMS)
+        if cls is not None:
             known = options_of(cls).known
             options = {name: option.default for name, option in known.items()}
             options |= {name: child.plain() for name, child in node.value.items() if name != "type"}
-            yield Step((*path, index), node, kind.value, options, traits_of(cls, options))
+            yield Step((*path, index), node, node.child("type").value, options, traits_of(cls, options))
 
 
 def _check_repeatable(steps: list[Step], problems: Problems) -> None:

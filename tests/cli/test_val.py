@@ -213,3 +213,18 @@ def test_weights_that_cannot_be_used_each_get_a_message_of_their_own_and_run_not
     }
     for name, words in said.items():
         assert words in messages[f"{name}.pdparams"], messages[f"{name}.pdparams"]
+
+
+@pytest.mark.parametrize("dry_run", [(), ("--dry_run",)])
+def test_what_is_seldom_meant_is_told_once_and_does_not_stop_the_command(in_project, call, dry_run):
+    only_padding = "val_dataset.transforms=[{type: Padding, target_size: [64, 64]}]"
+    answer = call(*VAL, "--model_path", "w.pdparams", "--opts", only_padding, *dry_run)
+    assert answer.code == 0
+    assert answer.err.count("warning: ") == answer.err.count("val_dataset.transforms: holds no Normalize") == 1
+
+
+def test_a_random_transform_is_refused_before_anything_is_read(in_project, call):
+    answer = call(
+        *VAL, "--opts", "val_dataset.transforms=[{type: RandomBlur}, {type: Normalize}]", "--model_path", "w.pdparams"
+    )
+    assert answer.code == 2 and "RandomBlur draws random numbers" in answer.err and "mIoU" not in answer.out
