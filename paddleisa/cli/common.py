@@ -36,9 +36,18 @@ def natural(text: str) -> int:
     return number
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """--config, --opts, --plugin, --dry_run, --device, --json."""
-    parser.add_argument("--config", required=True, metavar="FILE|NAME", help="a YAML file, or a shipped config's name")
+def add_config_arguments(parser: argparse.ArgumentParser, without: str | None = None) -> None:
+    """--config, --opts, --plugin, --dry_run, --device, --json.
+
+    Args:
+        without: what the command takes where --config is not given, for the help; None requires it.
+    """
+    parser.add_argument(
+        "--config",
+        required=without is None,
+        metavar="FILE|NAME",
+        help="a YAML file, or a shipped config's name" + (f" ({without})" if without else ""),
+    )
     parser.add_argument(
         "--opts",
         nargs="+",

@@ -11,7 +11,7 @@ SUMMARY = "write the masks of images, folders or lists of images"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``predict``."""
-    common.add_config_arguments(parser)
+    common.add_config_arguments(parser, without="the best model that ships with the package")
     common.add_model_arguments(parser)
     common.add_test_arguments(parser)
     parser.add_argument("--image_path", metavar="PATH", help="an image, a folder, or a list as training reads it")
@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write three pictures of each image; exit code 2 when an image could not be used."""
+    if args.config is None:
+        args.config = _best_shipped(args)
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
@@ -48,3 +50,17 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(written)} of {len(written) + len(failed)} images predicted; see {args.save_dir}/ ({what})")
     common.write_json(args.json, result.to_dict())
     return 2 if failed else 0
+
+
+def _best_shipped(args: argparse.Namespace) -> str:
+    """The config of the best model that ships, named on the screen."""
+    from paddleisa.errors import UsageError
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue
+    from paddleisa.zoo.download.locate import best_shipped
+
+    if args.model_path:
+        raise UsageError("weights without the config of their network", where="--model_path", fix="Give --config")
+    entry = best_shipped(load_catalogue())
+    score = f"{entry.row.scores.single:.2f} mIoU on {entry.row.dataset}"
+    print(f"model: {entry.name}, the best that ships ({score}); --config chooses another")
+    return entry.config

@@ -8,6 +8,7 @@ import pytest
 
 from paddleisa import Predictor, build_model, load_config, load_weights
 from paddleisa.datasets.images import read_image
+from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
 PREDICT = ("predict", "--config", "tiny.yml", "--device", "cpu", "--model_path", "w.pdparams")
 
@@ -94,3 +95,17 @@ def test_originals_are_never_overwritten(in_project, call, tmp_path):
     assert answer.code == 2
     assert "would overwrite an image. Give another --save_dir" in answer.err
     assert original.read_bytes() == (in_project / "data/a.png").read_bytes()
+
+
+def test_without_a_config_the_best_shipped_model_predicts_and_is_named(in_project, call, tmp_path):
+    answer = call("predict", "--device", "cpu", "--image_path", "data/b.png", "--save_dir", tmp_path)
+    assert answer.code == 0
+    best = max((e for e in load_catalogue() if e.row.weights.file), key=lambda e: e.row.scores.single)
+    assert f"model: {best.name}, the best that ships ({best.row.scores.single:.2f} mIoU on CamVid)" in answer.out
+    assert read(tmp_path / "class_id_prediction/b.png").shape == (70, 40)
+
+
+def test_weights_without_a_config_are_an_error(in_project, call):
+    answer = call("predict", "--device", "cpu", "--image_path", "data/b.png", "--model_path", "w.pdparams")
+    assert answer.code == 2
+    assert "--model_path" in answer.err and "Give --config" in answer.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,6 +41,18 @@ def cached_weights(entry: Entry) -> Path:
     if "." not in name:  # of an address that names no file, such as Google Drive's
         name = f"{entry.name}.{entry.row.weights.format}"
     return home() / "weights" / entry.name / name
+
+
+def best_shipped(catalogue: Iterable[Entry]) -> Entry:
+    """The model of the highest single-scale mIoU among those whose weights lie beside their catalogue.
+
+    Raises:
+        UsageError: there is none.
+    """
+    shipped = [e for e in catalogue if e.row.weights.file and e.row.scores.single and cached_weights(e).is_file()]
+    if not shipped:
+        raise UsageError("no model's weights come with this installation", fix="Give --config, and see zoo list")
+    return max(shipped, key=lambda entry: entry.row.scores.single)
 
 
 def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
