@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: install demo test lint
+.PHONY: install demo test test-gpu lint
 
 install: $(VENV)/installed
 
@@ -17,6 +17,10 @@ demo: install
 
 test: install
 	$(VENV)/bin/python -m pytest --quiet
+
+# On your card: everything that nobody could run so far. Uses the environment you are in, with your build of Paddle.
+test-gpu:
+	$(PYTHON) -m pytest -m gpu tests/gpu
 
 lint: install
 	$(VENV)/bin/ruff check .
