@@ -14,7 +14,7 @@ from paddleisa.config import Config, check
 from paddleisa.deploy.export.calibration import Calibration, training_images
 from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DataError
-from paddleisa.inference.masks import ViewLogits, mask_from, view_logits
+from paddleisa.inference.masks import ViewLogits, mask_and_confidence, mask_from, view_logits
 from paddleisa.inference.settings import InferenceSettings, inference_settings
 
 if TYPE_CHECKING:
@@ -143,8 +143,12 @@ class Predictor:
         """One line of how masks are made: scales, flips, window, protocol, engine, precision."""
         return f"{self.settings.describe()}, engine {self.engine.name}, {self.engine.precision}"
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def __call__(self, image: np.ndarray, confidence: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """(H, W, 3) uint8 RGB -> (H, W) class ids, uint8 for up to 256 classes.
+
+        Args:
+            image: any size.
+            confidence: give (class ids, (H, W) float32 probability of each pixel's class) instead.
 
         Raises:
             DataError: the array is not such an image.
@@ -156,7 +160,8 @@ class Predictor:
                 where="Predictor",
                 fix="Read it with paddleisa.datasets.images.read_image(path)",
             )
-        return self.mask(self.logits(self.prepare({"img": image})))
+        logits = self.logits(self.prepare({"img": image}))
+        return self.mask_and_confidence(logits) if confidence else self.mask(logits)
 
     def logits(self, sample: dict, settings: Sequence[InferenceSettings] = ()) -> ViewLogits:
         """Every forward pass of the network that the mask of a prepared sample needs.
@@ -175,3 +180,7 @@ class Predictor:
     def mask(self, logits: ViewLogits, settings: InferenceSettings | None = None) -> np.ndarray:
         """Class ids (h, w) at the image's size; needs no network, and may run in another thread than ``logits``."""
         return mask_from(logits, settings or self.settings, self.align_corners)
+
+    def mask_and_confidence(self, logits: ViewLogits) -> tuple[np.ndarray, np.ndarray]:
+        """The mask, and (h, w) float32 in 0..1, the probability of each pixel's class."""
+        return mask_and_confidence(logits, self.settings, self.align_corners)

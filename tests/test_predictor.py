@@ -174,3 +174,14 @@ def test_a_setting_that_cannot_be_used_is_refused_before_any_image(options, mess
 def test_a_transform_that_does_not_exist_is_a_config_error():
     with pytest.raises(ConfigError, match="Did you mean 'Padding'"):
         Predictor(Brightest(), config({"type": "Pading", "target_size": [8, 8]}))
+
+
+@pytest.mark.parametrize("options", [{}, {"flip_horizontal": True}, {"flip_horizontal": True, "protocol": "published"}])
+def test_the_confidence_is_the_probability_of_the_pixels_class(options):
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    predictor = Predictor(Brightest(), config(VOC_PADDING), **options)
+    mask, confidence = predictor(image, confidence=True)
+    np.testing.assert_array_equal(mask, predictor(image))
+    logits = (image / 255 - 0.5) / 0.5 * 10  # mirrored back, the flipped pass gives the same
+    expected = np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
+    np.testing.assert_allclose(confidence, expected.max(2), atol=1e-4)

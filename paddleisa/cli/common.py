@@ -67,6 +67,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, without: str | None = 
         "--dry_run", action="store_true", help="print the resolved config, with the origin of every value"
     )
     parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
+    parser.add_argument("--device_id", type=natural, metavar="N", help="number of the GPU, as in --device gpu:N")
     parser.add_argument("--json", type=writable, metavar="FILE", help="also write the results there")
 
 
@@ -83,7 +84,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_test_arguments(parser: argparse.ArgumentParser) -> None:
     """PaddleSeg's test-time options, and --protocol."""
     group = parser.add_argument_group("test-time augmentation and sliding window")
-    group.add_argument("--aug_eval", action="store_true", help="use --scales and --flip_*; implied by giving them")
+    group.add_argument(
+        "--aug_eval", "--aug_pred", action="store_true", help="use --scales and --flip_*; implied by giving them"
+    )
     group.add_argument(
         "--scales", nargs="+", type=float, metavar="S", help="factors on the image's size, e.g. 0.75 1.0 1.25"
     )
@@ -157,7 +160,7 @@ def start(args: argparse.Namespace, config: Config, purpose: str) -> CheckedConf
     from paddleisa.utils import environment
 
     environment.load_paddle()
-    environment.set_device(args.device)
+    environment.set_device(args.device if args.device_id is None else _numbered(args.device, args.device_id))
     from paddleisa.config import check
     from paddleisa.utils import distributed
 
@@ -170,6 +173,18 @@ def start(args: argparse.Namespace, config: Config, purpose: str) -> CheckedConf
 
 def _print_warnings(config: CheckedConfig) -> None:
     print(*(f"warning: {warning}\n" for warning in config.warnings), sep="", end="", file=sys.stderr)
+
+
+def _numbered(device: str | None, number: int) -> str | None:
+    """The device that PaddleSeg's --device_id means beside --device."""
+    import paddle
+
+    if device == "cpu" or (device is None and not paddle.device.cuda.device_count()):
+        print("NOTE: --device_id does nothing on a CPU", file=sys.stderr)
+        return device
+    if device not in (None, "gpu", f"gpu:{number}"):
+        raise UsageError(f"--device says {device}", where=f"--device_id {number}", fix="Give one of the two")
+    return f"gpu:{number}"
 
 
 def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:

@@ -23,7 +23,7 @@ from paddleisa.utils.environment import rank
 COMMANDS = {
     "train": "train a model, or print its resolved config with --dry_run",
     "val": "evaluate a model on its data set",
-    "predict": "write the masks of images, folders or lists of images",
+    "predict": "write the masks of images, folders, lists, videos or a camera",
     "export": "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model",
     "prepare": "make, check, generate and look at data sets",
     "zoo": "list, download and verify released models",

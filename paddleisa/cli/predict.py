@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from paddleisa.cli import common
 
-SUMMARY = "write the masks of images, folders or lists of images"
+if TYPE_CHECKING:
+    import numpy as np
+
+SUMMARY = "write the masks of images, folders, lists, videos or a camera"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +18,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_config_arguments(parser, without="the best model that ships with the package")
     common.add_model_arguments(parser)
     common.add_test_arguments(parser)
-    parser.add_argument("--image_path", metavar="PATH", help="an image, a folder, or a list as training reads it")
+    parser.add_argument(
+        "--image_path",
+        nargs="+",
+        metavar="PATH",
+        help="images, folders, patterns such as 'photos/*.jpg', lists as training reads them, videos, 0 for a camera",
+    )
     parser.add_argument("--save_dir", default="output/result", metavar="DIR", help="where results go (output/result)")
     parser.add_argument(
         "--format",
         choices=("cityscapes", "voc"),
         help="write one file per image as that benchmark's server wants it: labelIds with official names, palette PNGs",
+    )
+    parser.add_argument(
+        "--confidence",
+        action="store_true",
+        help="also write the probability of each pixel's class, as a PNG of 16 bits (65535 is 1)",
+    )
+    parser.add_argument("--limit", type=common.positive, metavar="N", help="the first N images or frames only")
+    parser.add_argument(
+        "--custom_color",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="colours instead of the config's: R G B of each class in turn",
     )
     parser.add_argument(
         "--num_workers", type=common.natural, default=1, metavar="N", help="threads that read ahead (default 1)"
@@ -36,16 +58,37 @@ def run(args: argparse.Namespace) -> int:
     from paddleisa.datasets.image_files import find_images
     from paddleisa.errors import UsageError
     from paddleisa.evaluation.predict import FOLDERS, result_folders
+    from paddleisa.evaluation.video import is_video
 
     if args.image_path is None:
         raise UsageError("no image is given", where="--image_path", fix="Give an image, a folder or a list")
-    images = find_images(args.image_path, result_folders(args.save_dir), **common.list_format(config))
+    images = [
+        image
+        for path in args.image_path
+        if not is_video(path)
+        for image in find_images(path, result_folders(args.save_dir), **common.list_format(config))
+    ]
     found, config = common.start_model(args, config)
     from paddleisa.evaluation.api import predict
 
     options = common.predictor_options(args, config)
-    result = predict(found, images, args.save_dir, format=args.format, workers=args.num_workers, say=print, **options)
+    result = predict(
+        found,
+        images,
+        args.save_dir,
+        videos=[path for path in args.image_path if is_video(path)],
+        limit=args.limit,
+        format=args.format,
+        palette=_colours(args.custom_color),
+        confidence=args.confidence,
+        workers=args.num_workers,
+        say=print,
+        **options,
+    )
     written, failed = result.prediction.written, result.prediction.failed
+    if not images:
+        common.write_json(args.json, result.to_dict())
+        return 0
     what = f"format {args.format}" if args.format else ", ".join(FOLDERS.values())
     print(f"{len(written)} of {len(written) + len(failed)} images predicted; see {args.save_dir}/ ({what})")
     common.write_json(args.json, result.to_dict())
@@ -64,3 +107,18 @@ def _best_shipped(args: argparse.Namespace) -> str:
     score = f"{entry.row.scores.single:.2f} mIoU on {entry.row.dataset}"
     print(f"model: {entry.name}, the best that ships ({score}); --config chooses another")
     return entry.config
+
+
+def _colours(numbers: list[int] | None) -> np.ndarray | None:
+    """(K, 3) uint8 of --custom_color."""
+    import numpy as np
+
+    from paddleisa.errors import UsageError
+
+    if numbers is None:
+        return None
+    if len(numbers) % 3 or not all(0 <= number <= 255 for number in numbers):
+        raise UsageError(
+            "colours are R G B of each class in turn, 0 to 255", where="--custom_color", fix="Write 0 0 0 255 0 0 ..."
+        )
+    return np.array(numbers, np.uint8).reshape(-1, 3)

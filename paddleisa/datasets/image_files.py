@@ -18,8 +18,8 @@ def find_images(
     """The images that ``path`` names, each with its name relative to the result folders.
 
     Args:
-        path: an image; a folder, searched with its subfolders but for hidden ones; or a list of images, such as one
-            that training reads (``listing.listed_images`` has the details).
+        path: an image; a pattern such as ``photos/*.jpg``; a folder, searched with its subfolders but for hidden
+            ones; or a list of images, such as one that training reads (``listing.listed_images`` has the details).
         leave_out: folders of earlier results that, if they lie in the searched folder, are no images to predict.
         separator: in a list, what stands between image and label.
         root: what a list's names are relative to where they are not beside the list; the config's ``dataset_root``.
@@ -35,11 +35,25 @@ def find_images(
         images = [(image, _inside_results(name)) for image, name in listed_images(path, folders, separator)]
     elif path.is_file():
         images = [(path, Path(path.name))]
+    elif any(_is_pattern(part) for part in path.parts):
+        images = _matching(path)
     else:
         raise DataError("there is no such image, folder or list", where=path)
     if not images:
         raise DataError("no image in it", where=path, fix=f"Images end in {', '.join(SUFFIXES)}")
     return images
+
+
+def _is_pattern(part: str) -> bool:
+    return any(sign in part for sign in "*?[")
+
+
+def _matching(pattern: Path) -> list[tuple[Path, Path]]:
+    """Files that a pattern names, with their names relative to its last folder without signs."""
+    first = next(number for number, part in enumerate(pattern.parts) if _is_pattern(part))
+    folder = Path(*pattern.parts[:first])
+    found = sorted(folder.glob(str(Path(*pattern.parts[first:]))))
+    return [(path, path.relative_to(folder)) for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
 
 
 def _inside(folder: Path, leave_out: Iterable[Path]) -> list[tuple[Path, Path]]:

@@ -127,6 +127,15 @@ def write_image(path: str | Path, img: np.ndarray) -> None:
         stream.write(data.tobytes())
 
 
+def write_levels(path: str | Path, values: np.ndarray) -> None:
+    """Write (H, W) numbers in 0..1 as a grey PNG of 16 bits, in which 65535 is 1."""
+    done, data = cv2.imencode(".png", np.rint(values * 65535).astype(np.uint16))
+    if not done:
+        raise DataError("the image cannot be encoded", where=path)
+    with atomic_write(path) as stream:
+        stream.write(data.tobytes())
+
+
 def write_label(path: str | Path, label: np.ndarray, palette: np.ndarray | None = None) -> None:
     """Write (H, W) uint8 class ids as PNG: greyscale, or with ``palette`` ((K, 3) uint8) a palette PNG.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,20 @@ from paddleisa.build import Pretrained, build_dataset, find_pretrained
 from paddleisa.config import Config, check
 from paddleisa.data.check.check import quick_check
 from paddleisa.deploy.runtimes.open import require_engine
-from paddleisa.errors import DataError
+from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation import evaluate as scoring
 from paddleisa.evaluation import predict as drawing
 from paddleisa.evaluation.cityscapes_official import OfficialRun, OfficialScores
 from paddleisa.evaluation.cityscapes_submission import Submission
+from paddleisa.evaluation.video import VideoResult, predict_video
 from paddleisa.predictor import Predictor
 from paddleisa.utils import environment
 from paddleisa.utils.files import sha256_of
 from paddleisa.utils.records import joined
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from paddleisa.deploy.export.export import Exported
 
 Model = str | Path | Pretrained | None
@@ -79,11 +82,13 @@ class PredictResult:
         found: config and weights.
         predictor: that made the masks.
         prediction: files written by image, and what went wrong.
+        videos: what became of each.
     """
 
     found: Pretrained
     predictor: Predictor
     prediction: drawing.Prediction
+    videos: list[VideoResult] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, object]:
         """Everything as plain data: what `--json` writes."""
@@ -91,6 +96,7 @@ class PredictResult:
             {"command": "predict"},
             _made_with(self.found, self.predictor),
             {"written": self.prediction.written, "failed": self.prediction.failed},
+            {"videos": [video.to_dict() for video in self.videos]} if self.videos else {},
         )
 
 
@@ -152,6 +158,10 @@ def predict(
     opts: Iterable[str] = (),
     plugins: Iterable[str | Path] = (),
     format: str | None = None,
+    palette: np.ndarray | None = None,
+    confidence: bool = False,
+    videos: Sequence[str | Path] = (),
+    limit: int | None = None,
     workers: int = 1,
     progress: bool = True,
     say: Say = _silent,
@@ -164,6 +174,10 @@ def predict(
         images: as :func:`paddleisa.datasets.image_files.find_images` gives them.
         save_dir: gets the results; see :func:`paddleisa.evaluation.predict.predict`.
         format: ``cityscapes`` or ``voc``: one file per image as that benchmark's server wants it.
+        palette: (K, 3) uint8 RGB instead of the config's colours.
+        confidence: also write the probability of each pixel's class.
+        videos: files of videos, or numbers of cameras; masks laid over become ``added_prediction/NAME.mp4``.
+        limit: take the first images, and of each video the first frames, only.
 
     Raises:
         WeightsError, ConfigError, DeployError, UsageError: a damaged image is none of these; the result names it.
@@ -174,12 +188,31 @@ def predict(
     if format:
         submission = Submission(format, len(predictor.classes.palette), save_dir)
         submission.targets([path for path, _ in images])  # over the images of all processes
-    mine = images[environment.rank() :: environment.world_size()]  # the processes of a job share them
-    palette = predictor.classes.palette
+    mine = images[:limit][environment.rank() :: environment.world_size()]  # the processes of a job share them
+    if palette is None:
+        palette = predictor.classes.palette
+    elif palette.shape != predictor.classes.palette.shape:
+        count = len(predictor.classes.palette)
+        raise UsageError(
+            f"{palette.size} numbers are no colours of {count} classes",
+            where="--custom_color",
+            fix=f"Give {3 * count} numbers of 0 to 255: R G B of each class in turn",
+        )
     prediction = drawing.predict(
-        predictor, mine, save_dir, palette, workers=workers, progress=progress, submission=submission
+        predictor,
+        mine,
+        save_dir,
+        palette,
+        workers=workers,
+        progress=progress,
+        submission=submission,
+        confidence=confidence,
     )
-    return PredictResult(found, predictor, prediction)
+    shown = []
+    for source in videos if environment.rank() == 0 else ():
+        shown.append(predict_video(predictor, source, save_dir, palette, limit=limit, progress=progress))
+        say(shown[-1])
+    return PredictResult(found, predictor, prediction, shown)
 
 
 def export(

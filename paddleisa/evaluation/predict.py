@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paddleisa.datasets.images import read_image, write_image, write_label
+from paddleisa.datasets.images import read_image, write_image, write_label, write_levels
 from paddleisa.errors import DataError, UsageError
 from paddleisa.utils.concurrency import Behind, prefetched
 from paddleisa.utils.progress import Progress
@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 
 # PaddleSeg's folder names, and one for masks that other programs read.
 FOLDERS = {"overlay": "added_prediction", "colour": "pseudo_color_prediction", "ids": "class_id_prediction"}
+CONFIDENCE = "confidence"
 
 
 def result_folders(save_dir: str | Path) -> list[Path]:
     """The folders in ``save_dir`` that ``predict`` writes into."""
-    return [Path(save_dir) / name for name in FOLDERS.values()]
+    return [Path(save_dir) / name for name in (*FOLDERS.values(), CONFIDENCE)]
 
 
 @dataclass
 class Prediction:
     """What a run over images did: the files written, and what went wrong with the others."""
 
-    written: list[dict[str, str]] = field(default_factory=list)
+    written: list[dict[str, object]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,6 +48,7 @@ def predict(
     workers: int = 1,
     progress: bool = True,
     submission: Submission | None = None,
+    confidence: bool = False,
 ) -> Prediction:
     """Predict every image and write three pictures of each; a damaged image does not stop the others.
 
@@ -57,12 +59,15 @@ def predict(
             ``class_id_prediction`` (grey PNG of class ids).
         palette: (K, 3) uint8 RGB.
         submission: writes one file per image in a benchmark's format instead of the three.
+        confidence: also write the probability of each pixel's class, in the folder ``confidence`` as a grey PNG of 16
+            bits: 65535 is 1.
 
     Raises:
         UsageError: a result would overwrite one of the images.
     """
     if submission is None:
-        targets = _targets(images, Path(save_dir))
+        folders = {**FOLDERS, **({"confidence": CONFIDENCE} if confidence else {})}
+        targets = _targets(images, Path(save_dir), folders)
     else:
         targets = [{"submission": file} for file in submission.targets([path for path, _ in images])]
     bar = Progress("predict", len(images), show=progress)
@@ -93,8 +98,13 @@ class _Results:
 
     def write(self, path: Path, files: dict[str, Path], image: np.ndarray, logits: ViewLogits) -> None:
         """The mask of one image, in every form that was asked for."""
-        mask = self._predictor.mask(logits)
+        if "confidence" in files:
+            mask, probable = self._predictor.mask_and_confidence(logits)
+        else:
+            mask, probable = self._predictor.mask(logits), None
         try:
+            if probable is not None:
+                write_levels(files["confidence"], probable)
             if self._submission is None:
                 write_label(files["ids"], mask)
                 write_label(files["colour"], mask, palette=self._palette)
@@ -104,7 +114,8 @@ class _Results:
         except DataError as error:
             self.skip(path, error)
             return
-        self.result.written.append({"image": str(path), **{kind: str(file) for kind, file in files.items()}})
+        names = {kind: str(file) for kind, file in files.items()}
+        self.result.written.append({"image": str(path), **names, "areas": areas(mask, self._predictor.classes.names)})
         self._bar.step()
 
     def skip(self, path: Path, error: DataError) -> None:
@@ -121,7 +132,17 @@ def _load(path: Path) -> np.ndarray | DataError:
         return error
 
 
-def _targets(images: Sequence[tuple[Path, Path]], save_dir: Path) -> list[dict[str, Path]]:
+def areas(mask: np.ndarray, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """{class: pixels and share (0..1) of the mask} of the classes that are in it."""
+    counts = np.bincount(mask.ravel(), minlength=len(names))
+    return {
+        name: {"pixels": int(count), "share": float(count / mask.size)}
+        for name, count in zip(names, counts, strict=False)
+        if count
+    }
+
+
+def _targets(images: Sequence[tuple[Path, Path]], save_dir: Path, folders: dict[str, str]) -> list[dict[str, Path]]:
     """Result files of each image. Images that differ only in their suffix keep it in the name, others get a number."""
     inputs = {path.resolve() for path, _ in images}
     stems = Counter(relative.with_suffix("") for relative in {path.resolve(): r for path, r in images}.values())
@@ -133,7 +154,7 @@ def _targets(images: Sequence[tuple[Path, Path]], save_dir: Path) -> list[dict[s
         while taken.setdefault(name, path.resolve()) != path.resolve():
             number += 1
             name = relative.with_name(f"{relative.name}_{number}.png")
-        files = {kind: save_dir / folder / name for kind, folder in FOLDERS.items()}
+        files = {kind: save_dir / folder / name for kind, folder in folders.items()}
         for file in files.values():
             if file.resolve() in inputs:
                 raise UsageError(

@@ -201,8 +201,14 @@ class LazyLogits:
         return result
 
 
-def mask_of(maps: Sequence[LazyLogits], softmax: bool = False) -> np.ndarray:
+def mask_of(maps: Sequence[LazyLogits], softmax: bool = False, confidence: np.ndarray | None = None) -> np.ndarray:
     """The class with the largest sum over ``maps``, of logits or of their softmax; the first of equal ones.
+
+    Args:
+        maps: of one size (H, W).
+        softmax: sum probabilities.
+        confidence: (H, W) float32 that is filled with the chosen class's probability: by the mean over the maps of
+            their probabilities, or the softmax of the mean of their logits.
 
     Returns:
         (H, W), uint8 for up to 256 classes, else int32.
@@ -216,6 +222,8 @@ def mask_of(maps: Sequence[LazyLogits], softmax: bool = False) -> np.ndarray:
         total = _softmax(total) if softmax else total
         for band in bands:
             total += _softmax(band) if softmax else band
+        if confidence is not None:
+            confidence[top:bottom] = _confidence(total / len(maps), softmax)
         _argmax(total, mask[top:bottom])
     return mask
 
@@ -226,6 +234,12 @@ def _softmax(band: np.ndarray) -> np.ndarray:
     np.exp(band, out=band)
     band /= band.sum(axis=0)
     return band
+
+
+def _confidence(mean: np.ndarray, probabilities: bool) -> np.ndarray:
+    """The largest probability of each pixel, from the mean over the maps."""
+    best = mean.max(axis=0)
+    return best if probabilities else 1 / np.exp(mean - best).sum(axis=0)
 
 
 def _argmax(band: np.ndarray, mask: np.ndarray) -> None:

@@ -74,17 +74,37 @@ def mask_from(logits: ViewLogits, settings: InferenceSettings, align_corners: bo
     Returns:
         (h, w) at the size before the transforms; uint8 for up to 256 classes, else int32.
     """
+    return _resolved(logits, settings, align_corners, with_confidence=False)[0]
+
+
+def mask_and_confidence(
+    logits: ViewLogits, settings: InferenceSettings, align_corners: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Class ids as `mask_from` gives them, and (h, w) float32 in 0..1, the probability of the chosen class."""
+    mask, confidence = _resolved(logits, settings, align_corners, with_confidence=True)
+    return mask, confidence
+
+
+def _resolved(
+    logits: ViewLogits, settings: InferenceSettings, align_corners: bool, with_confidence: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     rules = settings.rules
     softmax = rules.softmax_before_sum and not settings.is_single
+    how = Upsampling(align_corners and rules.model_align_corners)
     maps = [logits.maps[view] for view in settings.views(logits.size)]
-    if rules.resolve_at == "prepared":
-        return _undo_mask(mask_of([each.resized(logits.size) for each in maps], softmax), logits.geometry)
     if rules.resolve_at == "image_at_once" and all(kind == "resize" for kind, _ in logits.geometry):
         size = logits.geometry[0][1] if logits.geometry else logits.size
-        how = Upsampling(align_corners and rules.model_align_corners)
-        return mask_of([each.resized(size, how) for each in maps], softmax)
-    how = Upsampling(align_corners and rules.model_align_corners)
-    return mask_of([_undo(each.resized(logits.size, how), logits.geometry) for each in maps], softmax)
+        maps = [each.resized(size, how) for each in maps]
+    else:
+        maps = [each.resized(logits.size, how) for each in maps]
+        if rules.resolve_at != "prepared":
+            maps = [_undo(each, logits.geometry) for each in maps]
+    confidence = np.empty(maps[0].size, np.float32) if with_confidence else None
+    mask = mask_of(maps, softmax, confidence)
+    if rules.resolve_at != "prepared":
+        return mask, confidence
+    undone = None if confidence is None else _undo_mask(confidence, logits.geometry)
+    return _undo_mask(mask, logits.geometry), undone
 
 
 def predict_masks(
@@ -108,7 +128,7 @@ def _undo(logits: LazyLogits, geometry: Geometry) -> LazyLogits:
 
 
 def _undo_mask(mask: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Undo the transforms' geometry on class ids, newest first, by nearest neighbours."""
+    """Undo the transforms' geometry on values of single pixels, newest first, by nearest neighbours."""
     for kind, (height, width) in reversed(geometry):
         if kind == "padding":
             mask = mask[:height, :width]

@@ -20,12 +20,12 @@ class Progress:
 
     Args:
         name: of what is done.
-        total: number of images.
+        total: number of images; None where nobody knows.
         done: of them, before this loop began.
         show: whether anything is shown.
     """
 
-    def __init__(self, name: str, total: int, done: int = 0, show: bool = True):
+    def __init__(self, name: str, total: int | None, done: int = 0, show: bool = True):
         self._name, self._total, self._first, self._done = name, total, done, done
         self._lines = show and not sys.stderr.isatty()
         self._bar = tqdm(total=total, initial=done, desc=name, unit="image", disable=not show or self._lines)
@@ -46,9 +46,11 @@ class Progress:
         if self._lines and now - self._told >= EVERY:
             self._told = now
             each = (now - self._start) / (self._done - self._first)
-            left = tqdm.format_interval(each * (self._total - self._done))
-            part = f"{self._done}/{self._total} images"
-            line = f"{self._name}: {part}, {each:.1f} s each, {left} left {note}"
+            part, left = f"{self._done} images", ""
+            if self._total is not None:
+                part = f"{self._done}/{self._total} images"
+                left = f", {tqdm.format_interval(each * (self._total - self._done))} left"
+            line = f"{self._name}: {part}, {each:.1f} s each{left} {note}"
             print(line.rstrip(), file=sys.stderr, flush=True)
 
     def write(self, line: str) -> None:

@@ -109,3 +109,28 @@ def test_weights_without_a_config_are_an_error(in_project, call):
     answer = call("predict", "--device", "cpu", "--image_path", "data/b.png", "--model_path", "w.pdparams")
     assert answer.code == 2
     assert "--model_path" in answer.err and "Give --config" in answer.err
+
+
+def test_confidence_colours_and_areas_go_through_the_options(in_project, call, tmp_path):
+    words = ("--image_path", "data/a.png", "data/c.*g", "--save_dir", tmp_path / "out", "--json", tmp_path / "r.json")
+    colours = ("--custom_color", 9, 9, 9, 8, 8, 8, 7, 7, 7)
+    assert call(*PREDICT, *words, *colours, "--confidence").code == 0
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert [entry["image"] for entry in result["written"]] == ["data/a.png", "data/c.png"]
+    first = result["written"][0]
+    probable = cv2.imread(first["confidence"], cv2.IMREAD_UNCHANGED)
+    assert probable.dtype == np.uint16 and probable.min() >= 65535 // 3  # of three classes
+    assert sum(area["pixels"] for area in first["areas"].values()) == 48 * 64
+    colour = cv2.imread(first["colour"])
+    assert set(np.unique(colour)) <= {7, 8, 9}
+
+
+def test_colours_of_another_number_of_classes_are_refused(in_project, call):
+    answer = call(*PREDICT, "--image_path", "data/a.png", "--custom_color", 1, 2, 3)
+    assert answer.code == 2
+    assert "--custom_color: 3 numbers are no colours of 3 classes. Give 9 numbers" in answer.err
+
+
+def test_device_id_on_a_cpu_is_told_to_do_nothing(in_project, call, tmp_path):
+    words = ("--image_path", "data/a.png", "--save_dir", tmp_path / "out", "--device_id", 1)
+    assert "--device_id does nothing on a CPU" in call(*PREDICT, *words).err

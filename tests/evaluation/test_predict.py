@@ -11,7 +11,8 @@ from PIL import Image
 
 from paddleisa.datasets.image_files import find_images
 from paddleisa.errors import DataError, UsageError
-from paddleisa.evaluation.predict import FOLDERS, predict, result_folders
+from paddleisa.evaluation.predict import FOLDERS, areas, predict, result_folders
+from paddleisa.evaluation.video import predict_video
 from paddleisa.utils.files import WriteError
 
 PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
@@ -22,6 +23,7 @@ class Predictor:
 
     def __init__(self, mask=lambda image: image[:, :, 0] % 4, note=None):
         self.mask, self.settings = mask, SimpleNamespace(note=lambda size: note)
+        self.classes = SimpleNamespace(names=["road", "car", "tree", "sky"])
 
     def prepare(self, sample):
         return sample
@@ -220,3 +222,60 @@ def test_how_a_large_image_is_computed_is_said_with_its_name(tmp_path, capsys):
     picture(tmp_path / "in/large.png")
     predict(Predictor(note="in windows"), find_images(tmp_path / "in"), tmp_path / "out", PALETTE, progress=False)
     assert "large.png: in windows" in capsys.readouterr().out
+
+
+def test_the_areas_of_the_classes_in_a_mask_are_counted(tmp_path):
+    image = picture(tmp_path / "street.png")
+    found = run(tmp_path / "street.png", tmp_path / "out").written[0]["areas"]
+    for number, name in enumerate(["road", "car", "tree", "sky"]):
+        pixels = int((image[:, :, 0] % 4 == number).sum())
+        assert found[name] == {"pixels": pixels, "share": pytest.approx(pixels / image[:, :, 0].size)}
+
+
+def test_a_class_that_is_not_in_the_mask_has_no_area():
+    assert list(areas(np.array([[2, 2], [0, 2]], np.uint8), ["a", "b", "c"])) == ["a", "c"]
+
+
+def test_a_pattern_names_files(tmp_path):
+    for name in ("a/1.png", "a/2.png", "b/3.png"):
+        picture(tmp_path / name)
+    (tmp_path / "a/note.txt").write_text("")
+    assert [str(name) for _, name in find_images(tmp_path / "a/*")] == ["1.png", "2.png"]
+    assert [str(name) for _, name in find_images(tmp_path / "**/[13].png")] == ["a/1.png", "b/3.png"]
+    with pytest.raises(DataError, match="no image in it"):
+        find_images(tmp_path / "*.bmp")
+
+
+def test_a_video_gets_its_masks_laid_over_each_frame(tmp_path):
+    frames = [np.full((48, 64, 3), 40 * number, np.uint8) for number in range(5)]
+    writer = cv2.VideoWriter(str(tmp_path / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    predictor = Predictor(lambda image: np.ones(image.shape[:2], np.uint8))
+    result = predict_video(predictor, tmp_path / "drive.avi", tmp_path / "out", PALETTE, progress=False)
+    assert (result.frames, result.file) == (5, tmp_path / "out/added_prediction/drive.mp4")
+    capture = cv2.VideoCapture(str(result.file))
+    assert capture.get(cv2.CAP_PROP_FPS) == 10
+    for frame in frames:
+        shown = capture.read()[1][:, :, ::-1].astype(int)
+        expected = frame.astype(int) // 2 + PALETTE[1].astype(int) // 2
+        assert np.abs(shown - expected).mean() < 12  # the video's compression
+    assert not capture.read()[0]
+    assert written(tmp_path / "out") == ["added_prediction/drive.mp4"]
+
+
+def test_a_limit_ends_a_video_early(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(5):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    options = {"limit": 2, "progress": False}
+    assert predict_video(Predictor(), tmp_path / "drive.avi", tmp_path / "out", PALETTE, **options).frames == 2
+
+
+def test_what_is_no_video_is_refused_and_leaves_nothing(tmp_path):
+    (tmp_path / "x.mp4").write_bytes(b"no video")
+    with pytest.raises(DataError, match="OpenCV cannot read this video"):
+        predict_video(Predictor(), tmp_path / "x.mp4", tmp_path / "out", PALETTE, progress=False)
+    assert not (tmp_path / "out").exists()
