@@ -1,7 +1,7 @@
 """Every error that a user may meet. Each names the place, the cause and the fix.
 
-The command line prints such an error as one message without a traceback and exits with code 2; any other exception
-is a bug of ours and keeps its traceback.
+The command line prints such an error as one message without a traceback and exits with code 2. Any other exception is
+a fault of ours, or of a plug-in: exit code 1, and ``--traceback`` shows where it comes from.
 """
 
 from __future__ import annotations
@@ -60,6 +60,14 @@ class DownloadError(PaddleISAError):
 
 class DeployError(PaddleISAError):
     """A model that cannot be exported, or an inference engine that is missing or computes something else."""
+
+
+def text_of(error: BaseException) -> str:
+    """``str(error)``, also of an error whose own ``__str__`` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return "its message cannot be made"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

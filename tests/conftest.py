@@ -64,6 +64,7 @@ def call(capfd):
         code = main([str(word) for word in words])
         captured = capfd.readouterr()
         assert "Traceback" not in captured.err
+        assert "a fault of paddleisa" not in captured.err
         return SimpleNamespace(code=code, out=captured.out, err=captured.err)
 
     return call

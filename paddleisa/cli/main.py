@@ -12,11 +12,13 @@ import importlib
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 from paddleisa import __version__
+from paddleisa.cli import failure
 from paddleisa.errors import PaddleISAError, nearest, one_of
 from paddleisa.utils.environment import rank
 
@@ -32,7 +34,7 @@ COMMANDS = {
     "doctor": "is this machine ready, and what to do where it is not",
     "demo": "the main job in a few minutes, on generated street scenes",
 }
-EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
+EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,8 +61,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, 2 for a mistake of the user's, 130 after Ctrl-C, or what the command returns."""
+    """Run one command.
+
+    Returns:
+        0, 2 for a mistake of the user's, 1 for a fault that nobody has foreseen, 130 after Ctrl-C, or what the command
+        returns.
+    """
     argv = [_with_underscores(word) for word in (sys.argv[1:] if argv is None else argv)]
+    if "--traceback" in argv:
+        argv.remove("--traceback")
+        os.environ[failure.TRACEBACK] = "1"  # also for the processes that the command starts
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
@@ -69,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse, after --help or a mistake
         return stop.code if isinstance(stop.code, int) else EXIT_MISTAKE
     except PaddleISAError as error:
+        if failure.tells_all():
+            traceback.print_exception(error)
         print(f"paddleisa: error: {error}", file=sys.stderr)
         return EXIT_MISTAKE
     except KeyboardInterrupt:
@@ -80,12 +92,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         if not full and error.filename is None:
-            raise
+            failure.show(error)
+            return EXIT_FAULT
         # What is left here is a file that the system refuses: no permission, a folder, a name too long, a full disk.
         place = _shortened(error.filename or "a file")
         problem = "no space left to write. Free some space" if full else error.strerror
         print(f"paddleisa: error: {place}: {problem}", file=sys.stderr)
         return EXIT_MISTAKE
+    except BaseException as error:  # the last net; a plug-in may raise anything
+        failure.show(error)
+        return EXIT_FAULT
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -95,6 +111,7 @@ def _run(argv: Sequence[str]) -> int:
         epilog="`paddleisa COMMAND --help` lists a command's options; - and _ are the same in their names.",
     )
     parser.add_argument("--version", action="version", version=f"paddleisa {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     chosen = next((word for word in argv if not word.startswith("-")), None)
     chosen_parser = parser

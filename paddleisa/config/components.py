@@ -10,7 +10,7 @@ from paddleisa.config.schema import Settings
 from paddleisa.config.signature import UNKNOWN, options_of
 from paddleisa.config.values import BadValue, coerce, describe
 from paddleisa.config.walk import Walk
-from paddleisa.errors import ConfigError, PaddleISAError
+from paddleisa.errors import ConfigError, PaddleISAError, text_of
 from paddleisa.registry import Registry
 from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
 from paddleisa.utils.yaml_reader import shown
@@ -84,9 +84,11 @@ class _Builder(Walk):
             if error.where is not None or not isinstance(error, ConfigError):
                 raise
             raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
-        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:  # a plug-in may raise anything
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            problem = f"{cls.__name__} cannot be made of these values ({type(error).__name__}: {error})"
+            problem = f"{cls.__name__} cannot be made of these values ({type(error).__name__}: {text_of(error):.200})"
             fix = f"It was raised at {shorten(frame.filename)}:{frame.lineno}"
             raise ConfigError(problem, where=_place(node, path), fix=fix) from error
 

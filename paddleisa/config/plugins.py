@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from paddleisa.errors import ConfigError, PaddleISAError
+from paddleisa.errors import ConfigError, PaddleISAError, text_of
 from paddleisa.utils.nodes import shorten
 
 
@@ -41,8 +41,10 @@ def import_plugin(path: str | Path, where: object = None) -> None:
     sys.modules[name] = module  # before it runs: pickling and annotations of its classes look here
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # a plug-in may raise anything; Ctrl-C stays Ctrl-C
         del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise ConfigError(
             f"the plugin fails: {_reason(error)}",
             where=f"{shorten(path)}:{_line(error, path)}",
@@ -53,7 +55,7 @@ def import_plugin(path: str | Path, where: object = None) -> None:
 def _reason(error: BaseException) -> str:
     if isinstance(error, PaddleISAError):
         return f"{error.problem}. {error.fix}" if error.fix else error.problem
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    text = error.msg if isinstance(error, SyntaxError) else text_of(error)
     return f"{type(error).__name__}: {text}".splitlines()[0][:300]
 
 

@@ -6,13 +6,12 @@ import json
 import typing
 
 import annotated_types
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
-from paddleisa.errors import nearest
-from paddleisa.utils.yaml_reader import Loader, shown
+from paddleisa.errors import ConfigError, nearest
+from paddleisa.utils.yaml_reader import parse, shown
 
 _WORDS = {
     int: "a whole number",
@@ -114,10 +113,10 @@ def _advice(value: object, annotation: object, adapter: TypeAdapter) -> str | No
         if choices:
             return nearest(value, choices) or None
         try:
-            adapter.validate_json(json.dumps(yaml.load(value, Loader=Loader)), strict=True)  # Loader is a SafeLoader
-        except (ValueError, TypeError, KeyError, IndexError, yaml.YAMLError, RecursionError):
+            unquoted = parse(value, "a value", line=None)
+        except ConfigError:
             return None
-        return f"Write {value} without quotes"
+        return f"Write {value} without quotes" if unquoted is not None and _fits(unquoted.plain(), adapter) else None
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return f"Write {int(value)}" if _fits(int(value), adapter) else None
     return None

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from paddleisa.errors import text_of
+
 # Compute capabilities that a build holds machine code for, by (package, CUDA version). Read off the library of the
 # newest build on PyPI; it has no PTX, so that newer cards cannot translate it.
 KERNELS = {("paddlepaddle-gpu", "11.8"): (6.1, 7.0, 7.5, 8.0, 8.6)}
@@ -71,7 +73,7 @@ def unfit(card: Card, package: str, cuda: str) -> str | None:
 
 def explained(error: BaseException) -> str | None:
     """Our sentence for an error of Paddle's that means "this build has no code for this card"; None for others."""
-    text = str(error).lower()
+    text = text_of(error).lower()
     if not any(part in text for part in NO_KERNEL):
         return None
     names = ", ".join(f"{card.name} (compute capability {card.capability})" for card in cards()) or "this card"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from paddleisa.errors import ConfigError, nearest
+from paddleisa.errors import ConfigError, nearest, text_of
 from paddleisa.utils.nodes import Node, Origin, shorten
 
 MAX_BYTES = 1 << 20  # a config is a few kB; weights given by mistake are refused before they are read
@@ -57,6 +57,7 @@ def read_file(path: Path, what: str = "config") -> Node:
 
 def parse(text: str, source: str, line: int | None = 1) -> Node | None:
     """YAML text as a node, None when it holds nothing. ``line`` None gives every node the origin ``source`` alone."""
+    loader = None
     try:
         loader = Loader(text)
         root = loader.get_single_node()
@@ -67,8 +68,14 @@ def parse(text: str, source: str, line: int | None = 1) -> Node | None:
         raise ConfigError(
             "holds a character that no text has", where=_label(source, line), fix="Save it as plain UTF-8"
         ) from error
+    except ConfigError:
+        raise
     except RecursionError as error:
         raise ConfigError("is nested too deeply", where=_label(source, line)) from error
+    except Exception as error:  # PyYAML lets out what Python raises of "\UFFFFFFFF" or of a huge version in %YAML
+        at = _label(source, loader.line + 1 if loader is not None and line is not None else None)
+        problem = f"cannot be read as YAML ({type(error).__name__}: {text_of(error):.100})"
+        raise ConfigError(problem, where=at, fix="Look at the escapes, numbers and nesting in that place") from error
 
 
 def kind_of(value: object) -> str:

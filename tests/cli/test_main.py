@@ -3,6 +3,7 @@
 import errno
 import importlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -150,9 +151,50 @@ def test_what_a_command_raises_becomes_one_line(error, code, message, monkeypatc
     assert err.count("\n") == 1
 
 
-def test_a_bug_of_ours_keeps_its_traceback(monkeypatch):
-    with pytest.raises(ZeroDivisionError):
-        raising(ZeroDivisionError(), monkeypatch)
+class Silent(RuntimeError):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+PADDLES = (
+    "\n\n--------------------------------------\nC++ Traceback (most recent call last):\n0 phi::Conv\n\n"
+    "----------------------\nError Message Summary:\n----------------------\n"
+    "InvalidArgumentError: The channels do not match.\n  [Hint: Expected 3 == 4] (at ../conv.cc:12)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ZeroDivisionError("division by zero"), "a fault of paddleisa .*ZeroDivisionError: division by zero"),
+        (OverflowError("too large"), "OverflowError: too large"),
+        (ValueError(PADDLES), "ValueError: InvalidArgumentError: The channels do not match"),
+        (Silent(), "Silent: its message cannot be made"),
+        (GeneratorExit(), "GeneratorExit"),
+        (MemoryError(), "there is not enough memory for this .*Make batch_size, crop_size"),
+        (RuntimeError("OpenCV(4) error: (-4:Insufficient memory) Failed to allocate 9 bytes"), "not enough memory"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_what_nobody_has_foreseen_is_one_line_and_exit_code_1(error, message, monkeypatch, capsys):
+    monkeypatch.delenv("PADDLEISA_TRACEBACK", raising=False)
+    assert raising(error, monkeypatch) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert re.search(message, first)
+    assert "PADDLEISA_TRACEBACK=1, shows where it comes from" in second
+
+
+def test_the_traceback_is_shown_on_demand(monkeypatch, capsys):
+    monkeypatch.setenv("PADDLEISA_TRACEBACK", "1")
+    assert raising(ZeroDivisionError("division by zero"), monkeypatch) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_users_shows_its_traceback_on_demand_too(tmp_path):
+    command = [sys.executable, "-m", "paddleisa", "val", "--traceback", "--config", str(tmp_path / "none.yml")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "Traceback (most recent call last)" in result.stderr
 
 
 def test_a_reader_that_closes_the_pipe_gets_no_traceback():

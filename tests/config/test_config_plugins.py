@@ -52,6 +52,10 @@ def test_a_plugin_runs_once(fakes, write, tmp_path):
         ("def f(:\n", 1, "SyntaxError"),
         ("\n\nimport no_such_module\n", 3, "No module named 'no_such_module'"),
         ("raise SystemExit(3)\n", 1, "SystemExit: 3"),
+        ("\nraise GeneratorExit('gone')\n", 2, "GeneratorExit: gone"),
+        ("raise BaseException('odd')\n", 1, "BaseException: odd"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E\n", 3, "E: its message cannot be made"),
+        ("class E(BaseException): __str__ = None\nraise E\n", 2, "E: its message cannot be made"),
         ("from paddleisa.registry import MODELS\n@MODELS.register\nclass Net: pass\n", 2, "model 'Net' is taken"),
     ],
 )
@@ -63,6 +67,12 @@ def test_a_plugin_that_fails_is_named_with_its_line(fakes, write, code, line, wo
     assert message.startswith(f"parts/mine.py:{line}: the plugin fails: ")
     assert words in message
     assert "It is named at own.yml:1" in message
+
+
+def test_ctrl_c_inside_a_plugin_stays_ctrl_c(fakes, write):
+    write("mine.py", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        check(read_config(write("own.yml", "plugins: [mine.py]")))
 
 
 def test_a_missing_plugin_is_named_with_the_config_line(fakes, write):

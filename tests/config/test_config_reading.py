@@ -145,3 +145,26 @@ def test_a_folder_named_like_a_shipped_config_is_not_in_its_way(write, tmp_path)
 def test_a_path_that_is_wrong_is_answered_with_the_shipped_name():
     name = "isanet_resnet50_os8_cityscapes_769x769_80k"
     assert f"The shipped config is named {name}" in refusal(f"elsewhere/{name}.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('a: 1\nb: "\\UFFFFFFFF"\n', 2),
+        ('a: "\\U00110000"\n', 1),
+        (f"%YAML {'9' * 5000}.1\n---\na: 1\n", 1),
+        (f"a: 1\nb: {'9' * 6000}\n", 2),
+        ("a: 1\n\nb: !!int ''\n", 3),
+        (f"a: {'1:' * 3000}1e{'9' * 400}\nb: [\n", 3),
+    ],
+    ids=["escape", "escape beyond Unicode", "version", "number", "empty number", "cut off"],
+)
+def test_what_the_parser_itself_cannot_take_is_told_with_its_line(write, text, line):
+    with pytest.raises(ConfigError, match=rf"^a\.yml:{line}: "):
+        read_config(write("a.yml", text))
+
+
+@pytest.mark.parametrize("value", ['"\\UFFFFFFFF"', '"\\UD800DC00"', "9" * 6000, "!!float x", "%YAML 1", "[" * 3000])
+def test_what_the_parser_cannot_take_in_an_option_names_the_option(write, value):
+    with pytest.raises(ConfigError, match="^--opts b="):
+        read_config(write("a.yml", "a: 1"), [f"b={value}"])

@@ -116,7 +116,9 @@ def test_a_value_without_an_annotation_is_passed_on_with_a_note(register):
     assert all("unchecked" in note for note in config.warnings)
 
 
-@pytest.mark.parametrize("error", [ValueError("too wide"), TypeError("too wide"), ZeroDivisionError("too wide")])
+@pytest.mark.parametrize(
+    "error", [ValueError("too wide"), ZeroDivisionError("too wide"), GeneratorExit("too wide"), SystemExit("too wide")]
+)
 def test_a_constructor_that_fails_is_told_with_place_class_and_line(register, error):
     class Narrow:
         def __init__(self, num_classes: int, width: int):
