@@ -28,6 +28,7 @@ setup(
     package_dir=DATA,
     package_data={
         "paddleisa.visual": ["templates/*.html"],
+        "paddleisa": ["py.typed"],
         "paddleisa.configs": ["**/*.yml"],
         "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.safetensors", "manifests/*"],
     },
@@ -57,9 +58,15 @@ setup(
         "dev": [
             *[
                 "pytest>=7",
+                "pytest-xdist>=3.5",
                 "hypothesis>=6.80",
                 "ruff>=0.6",
                 "import-linter>=2.6",
+                "mypy>=1.10",
+                "types-PyYAML",
+                "mkdocs-material>=9.5",
+                "mkdocstrings[python]>=0.24",
+                "mkdocs-gen-files>=0.5",
                 "pillow>=9",
                 "cityscapesscripts>=2.2",
                 "scipy>=1.8",

@@ -1,0 +1,54 @@
+"""Pages that are made of the code when the site is built: the Python reference, and the table of components."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import mkdocs_gen_files
+
+from paddleisa import datasets, losses, models, optim, registry, transforms  # noqa: F401  (they fill the registries)
+from paddleisa.config.signature import options_of
+from paddleisa.config.values import describe
+
+PACKAGE = Path(__file__).parents[1] / "paddleisa"
+TABLES = ("MODELS", "HEADS", "BACKBONES", "DATASETS", "TRANSFORMS", "LOSSES", "OPTIMIZERS", "SCHEDULES")
+
+
+def reference() -> str:
+    """One page with every public module, room by room."""
+    lines = ["# Python reference", "", "What `import paddleisa` offers, then every room.", "", "::: paddleisa", ""]
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        if any(part.startswith("_") for part in parts) or "cli" in parts:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_" for node in tree.body):
+            lines += [f"::: {'.'.join(parts)}", ""]
+    return "\n".join(lines)
+
+
+def components() -> str:
+    """Every registered component with its options, their kinds and defaults."""
+    lines = ["# Components", "", "What a config's `type:` may name, and the options of each.", ""]
+    for name in TABLES:
+        table = getattr(registry, name)
+        lines += [f"## {table.kind.capitalize()}", ""]
+        for component in sorted(table):
+            cls = table.get(component)
+            summary = (cls.__doc__ or "").strip().partition("\n")[0]
+            lines += [f"### {component}", "", summary, ""]
+            options = options_of(cls).known.values()
+            if options:
+                lines += ["| option | kind | default |", "|---|---|---|"]
+            for option in options:
+                kind = describe(option.annotation).replace("|", "\\|")
+                default = "needed" if option.required else f"`{option.default}`".replace("|", "\\|")
+                lines.append(f"| `{option.name}` | {kind} | {default} |")
+            lines.append("")
+    return "\n".join(lines)
+
+
+for page, text in (("reference/python.md", reference()), ("reference/components.md", components())):
+    with mkdocs_gen_files.open(page, "w") as stream:
+        stream.write(text)
