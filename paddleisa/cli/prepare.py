@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "make Cityscapes or VOC ready, check a config's data, generate data, look at what the network sees"
+from paddleisa.cli import prepare_own
+
+SUMMARY = "make your own or public data ready, check a config's data, generate data, look at what the network sees"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--overwrite", action="store_true", help="make labels again that are there and different")
         command.add_argument("--quick", action="store_true", help="end with the quick check instead of the full one")
         _add_report(command)
+    own = action("own", "from a folder of your images and annotations to a config that fine-tunes a shipped model")
+    prepare_own.add_own(own)
+    own.add_argument("--quick", action="store_true", help="end with the quick check instead of the full one")
+    _add_report(own)
+    prepare_own.add_labels(action("labels", "make labels of class ids from masks or outlines of any kind"))
     check = action("check", "find what is wrong with the data of a config, with the file and the fix")
     _add_config(check)
     check.add_argument("--quick", action="store_true", help="names and a few files only: seconds")
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.num_workers = core_count() if args.num_workers is None else max(0, args.num_workers)
     actions = {"cityscapes": _cityscapes, "voc": _voc, "check": _check, "scenes": _scenes, "browse": _browse}
+    actions |= {"own": _own, "labels": prepare_own.run_labels}
     return actions[args.action](args)
 
 
@@ -106,6 +114,15 @@ def _voc(args) -> int:
     counts = PascalVOC.counts
     print(f"trainaug {done.trainaug} images (published {counts['trainaug']}), val {done.val} ({counts['val']})")
     return _finish(args, _config("PascalVOC", args.root, {"train": "trainaug", "val": "val"}))
+
+
+def _own(args) -> int:
+    from paddleisa.config import read_config
+
+    done = prepare_own.run_own(args)
+    code = _finish(args, read_config(str(done.config)))
+    print(prepare_own.next_commands(done))
+    return code
 
 
 def _check(args) -> int:

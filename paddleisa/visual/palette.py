@@ -8,6 +8,11 @@ from paddleisa.errors import UsageError
 
 # The 11 classes of the SegNet split of CamVid, in its order.
 _CAMVID = "808080 800000 c0c080 804080 0000c0 808000 c08080 404080 400080 404000 0080c0"
+# fmt: off
+CAMVID_NAMES = [
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+]
+# fmt: on
 
 
 def from_hex(colours: str) -> np.ndarray:

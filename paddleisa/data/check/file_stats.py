@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from paddleisa.datasets.headers import header_of
+from paddleisa.datasets.image_header import open_header, orientation
 from paddleisa.datasets.images import damage, decode_image, decode_label
 from paddleisa.errors import DataError
 
@@ -22,7 +22,6 @@ THUMBNAIL = 16  # pixels, both ways
 EDGES = (48, 32)  # cells, width and height
 _WORK = 384  # edges are found at about this width: fine enough for thin things, cheap enough for thousands of frames
 _AGAIN = "Copy, unpack or download the file again"
-_ORIENTATION = 0x0112  # EXIF
 _MODES = {"1": "1-bit grey", "L": "8-bit grey", "P": "palette", "I;16": "16-bit grey", "LA": "8-bit grey and alpha"}
 
 
@@ -123,13 +122,11 @@ def examine_image(path: str) -> ImageStats:
     if isinstance(data, FileProblem):
         return ImageStats(data)
     try:
-        img = decode_image(data, path)
+        img, header = decode_image(data, path), open_header(data, path)
     except DataError as error:
         return ImageStats(_no_image(error))
-    size, header = img.shape[1::-1], header_of(data)
-    turned = header is not None and header.getexif().get(_ORIENTATION, 1) not in (0, 1)
-    plain = size if header is None else header.size
-    return ImageStats(None, size, plain, turned, _mode(header), _digest(data), *_pictures_of(img))
+    turned = orientation(header) != 1
+    return ImageStats(None, img.shape[1::-1], header.size, turned, _mode(header), _digest(data), *_pictures_of(img))
 
 
 def examine_label(path: str) -> LabelStats:
@@ -137,17 +134,16 @@ def examine_label(path: str) -> LabelStats:
     data = load(path)
     if isinstance(data, FileProblem):
         return LabelStats(data)
-    header = header_of(data)
-    stats = LabelStats(mode=_mode(header), size=(0, 0) if header is None else header.size)
-    stats.trouble = None if header is None else _unsuitable(data, header, stats)
-    if stats.trouble is not None:
-        return stats
+    stats = LabelStats()
     try:
-        _of_label(decode_label(data, path), stats)
+        header = open_header(data, path)
+        stats.mode, stats.size = _mode(header), header.size
+        stats.trouble = _unsuitable(data, header, stats)
+        if stats.trouble is None:
+            _of_label(decode_label(data, path), stats)
     except DataError as error:
         stats.trouble = _no_image(error)
-        return stats
-    if header is not None and header.mode == "P":
+    if stats.trouble is None and header.mode == "P":
         colours = np.array(header.getpalette("RGB"), np.uint8).reshape(-1, 3)
         stats.palette = {value: bytes(colours[value]).hex() for value in stats.counts if value < len(colours)}
     return stats
@@ -171,8 +167,8 @@ def load(path: str | Path) -> bytes | FileProblem:
     return FileProblem("truncated" if "truncated" in problem else "damaged", problem.removeprefix("the file "), _AGAIN)
 
 
-def _mode(header: Image.Image | None) -> str:
-    return "another format" if header is None else _MODES.get(header.mode, f"8-bit {header.mode}")
+def _mode(header: Image.Image) -> str:
+    return _MODES.get(header.mode, f"8-bit {header.mode}")
 
 
 def _digest(data: bytes) -> str:

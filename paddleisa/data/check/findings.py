@@ -50,7 +50,6 @@ KINDS = {
     "duplicate_across_splits": "Image in both training and validation",
     "near_duplicate": "Almost the same image in training and validation",
     "duplicate": "Image twice in one split",
-    "val_is_train": "Validation scores training images",
     "val_in_aug": "Validation image in aug.txt",
     "count": "Another number of images than published",
     "class_absent": "Class that never occurs",

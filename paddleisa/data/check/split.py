@@ -81,9 +81,6 @@ def take_split(config: Config, which: Which) -> Split:
     split = replace(split, **vars(found))
     split.table, split.prepare = cls.raw_table, cls.source.make_labels(split.root)
     _expect(split, cls.counts)
-    if which == "val" and split.mode.startswith("train"):
-        problem = f"val_dataset has mode {split.mode}: its score is that of images that are trained on"
-        split.add("val_is_train", split.root, problem, "Set mode: val under val_dataset", level="warning")
     return split
 
 

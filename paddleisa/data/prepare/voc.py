@@ -15,7 +15,7 @@ from paddleisa.data.prepare.parallel import on_files
 from paddleisa.data.prepare.sbd import find_sbd, read_mat, require_scipy, sbd_names
 from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.data.prepare.write_label import Made, make_label
-from paddleisa.datasets.headers import header_of
+from paddleisa.datasets.image_header import open_header
 from paddleisa.datasets.layouts import read_names
 from paddleisa.errors import DataError
 from paddleisa.utils.files import atomic_write
@@ -123,10 +123,10 @@ def convert(task: Task) -> Made:
     mask = read_mat(task.mat)
     try:
         with Path(task.image).open("rb") as stream:
-            header = header_of(stream.read(1 << 16))
+            header = open_header(stream.read(1 << 16), task.image)
     except OSError as error:
         raise DataError("SBD has a label for an image that is not there", where=task.image, fix=_VOC_AGAIN) from error
-    if header is not None and header.size != mask.shape[::-1]:
+    if header.size != mask.shape[::-1]:
         (w, h), (width, height) = mask.shape[::-1], header.size
         raise DataError(f"the mask is {w}x{h} pixels, its image {width}x{height}", where=task.mat, fix=_VOC_AGAIN)
     return make_label(Path(task.target), mask, task.mat, palette=full_palette(), overwrite=task.overwrite)
