@@ -92,8 +92,6 @@ class EfficientNet_Lite(nn.Layer):
             the padding goes to the right and bottom, so where a map's positions lie in the image depends on whether
             the sizes on the way are even. ``centred`` pads both sides alike: position i lies at pixel i * stride for
             every size, where ISANet's upsampling expects it. The two differ by a shift of the image, and at its border.
-        frozen_stages: the stem and this many maps' blocks, from the image on, keep their weights and statistics in
-            training: the first blocks work at the highest resolution and learn the least from few images.
         wide: the last map is the classifier's, of 1280 channels, instead of the 320 (Lite2: 352) before it.
         pretrained: path, URL or name (``efficientnet-lite0``) of ImageNet weights for a training to start from; kept
             for the trainer, not loaded here.
@@ -107,7 +105,6 @@ class EfficientNet_Lite(nn.Layer):
         self,
         output_stride: Literal[8, 16, 32] = 16,
         padding: Literal["same", "centred"] = "same",
-        frozen_stages: Literal[0, 1, 2, 3, 4] = 0,
         wide: bool = False,
         pretrained: str | None = None,
     ):
@@ -136,15 +133,7 @@ class EfficientNet_Lite(nn.Layer):
             self._conv_head = nn.Conv2D(channels, HEAD_CHANNELS, 1, bias_attr=False)
             self._bn1 = nn.BatchNorm2D(HEAD_CHANNELS, MOMENTUM, EPSILON)
             self.feat_channels[-1] = HEAD_CHANNELS
-        self._frozen_blocks = self._ends[frozen_stages - 1] + 1 if frozen_stages else 0
-        for layer in self._frozen():
-            for parameter in layer.parameters():
-                parameter.stop_gradient = True
         self.pretrained = pretrained
-
-    def _frozen(self) -> list[nn.Layer]:
-        """Looked up each time: training on several GPUs exchanges the normalisations."""
-        return [self._conv_stem, self._bn0, *self._blocks[: self._frozen_blocks]] if self._frozen_blocks else []
 
     def name_tables(self) -> list[NameTable]:
         """The PyTorch port's: ours, but for what PyTorch calls the statistics of a batch normalisation."""
@@ -152,12 +141,6 @@ class EfficientNet_Lite(nn.Layer):
         split = {name: name.rpartition(".") for name in self.state_dict()}
         names = {f"{layer}.{theirs.get(kind, kind)}": name for name, (layer, _, kind) in split.items()}
         return [NameTable("efficientnet_lite_pytorch", names, classifiers=("_conv_head.", "_bn1.", "_fc."))]
-
-    def train(self):
-        """Training mode, in which the frozen blocks still normalise by their running statistics."""
-        super().train()
-        for layer in self._frozen():
-            layer.eval()
 
     def forward(self, x):
         """(N, 3, H, W) -> four maps of 1/4, 1/8, 1/16 and 1/32 of H and W, none smaller than 1/output_stride."""
