@@ -17,6 +17,7 @@ def test_a_shipped_config_is_fit_for_training_and_evaluation(name):
     config = check(read_config(name), "train")
     assert check(read_config(name), "val") == config
     assert config.name == name
+    assert config.warnings == ()
 
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))
