@@ -40,9 +40,9 @@ def worker(case: str, way: str, form: str, device: str, dtype: str, rounds: int)
     import paddle
     import paddle.nn.functional as F
 
-    from paddleisa.bench.memory import PeakMemory
     from paddleisa.bench.timing import Laps
     from paddleisa.models.fused_attention import fused_attend, obstacle_for
+    from paddleisa.utils.memory import PeakMemory
 
     def plain(query, key, value):  # models.attention.attend without its choice
         similarity = paddle.matmul(query * query.shape[1] ** -0.5, key, transpose_x=True)

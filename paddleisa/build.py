@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from paddleisa.config import Config, build_part, check, read_config
+from paddleisa.config.memory import require_images, require_model
 from paddleisa.errors import UsageError
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from paddleisa.utils.environment import thread_warning
@@ -32,9 +33,11 @@ def build_model(config: Config) -> nn.Layer:
         RuntimeWarning: it will be slow, because paddle was imported without the settings that its CPU build needs.
 
     Raises:
-        ConfigError: all problems of the config at once.
+        ConfigError: all problems of the config at once. OutOfMemory: its weights would not fit.
     """
-    model = build_part(check(config, "model"), "model", MODELS)
+    config = check(config, "model")
+    require_model(config)
+    model = build_part(config, "model", MODELS)
     if (sentence := thread_warning()) is not None:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
     return model
@@ -45,8 +48,10 @@ def build_dataset(config: Config, which: Literal["train", "val"]) -> Segmentatio
 
     Raises:
         ConfigError: all problems of the config at once; DataError: the data is not where the config says.
+        OutOfMemory: one batch would not fit.
     """
     config = check(config, "val" if which == "val" else "model")
+    require_images(config, f"{which}_dataset")
     return build_part(config, f"{which}_dataset", DATASETS)
 
 

@@ -82,10 +82,9 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     """
     import paddle
 
-    from paddleisa.bench import memory
     from paddleisa.bench.blocks import build_block
     from paddleisa.bench.timing import measure
-    from paddleisa.utils import environment
+    from paddleisa.utils import environment, memory
 
     settings = Settings(**{**settings, "window": tuple(settings["window"])})
     environment.set_device(settings.device)

@@ -125,8 +125,8 @@ def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, obj
     import numpy as np
     import paddle
 
-    from paddleisa.bench.memory import PeakMemory
     from paddleisa.bench.timing import measure, percentiles
+    from paddleisa.utils.memory import PeakMemory
 
     settings = Settings(**settings)
     predictor, opened = _predictor(engine, precision, settings)

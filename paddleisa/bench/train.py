@@ -88,12 +88,12 @@ def measure_steps(precision: str, settings: dict) -> dict[str, object]:
     """
     import paddle
 
-    from paddleisa.bench.memory import PeakMemory
     from paddleisa.bench.timing import Laps
     from paddleisa.build import build_loss, build_model, build_optimizer
     from paddleisa.config import check, load_config
     from paddleisa.training.precision import Precision
     from paddleisa.utils import environment
+    from paddleisa.utils.memory import PeakMemory
 
     settings = Settings(**settings)
     environment.set_device(settings.device)

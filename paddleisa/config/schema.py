@@ -12,11 +12,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from paddleisa.inference.protocols import DEFAULT, protocol_names
+from paddleisa.inference.settings import LARGEST_SCALE
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Size = tuple[PositiveInt, PositiveInt]  # width, height
+# Upper bounds are beyond every real use, and low enough that what is made of the numbers fits into a machine.
+Count = Annotated[int, Field(gt=0, le=10**9)]
+Batch = Annotated[int, Field(gt=0, le=65536)]
+Side = Annotated[int, Field(gt=0, le=32767)]
+Size = tuple[Side, Side]  # width, height
+Scale = Annotated[float, Field(gt=0, le=LARGEST_SCALE)]
 
 
 def _known_protocol(name: str) -> str:
@@ -40,7 +44,7 @@ class TestConfig:
     __test__ = False  # no test class, whatever pytest makes of the name
 
     aug_eval: bool = False
-    scales: PositiveFloat | list[PositiveFloat] = 1.0
+    scales: Scale | Annotated[list[Scale], Field(max_length=64)] = 1.0
     flip_horizontal: bool = False
     flip_vertical: bool = False
     is_slide: bool = False
@@ -81,8 +85,8 @@ class Settings:
         to_static_training: a key of PaddleSeg 2.x.
     """
 
-    batch_size: PositiveInt = 1
-    iters: PositiveInt = 0
+    batch_size: Batch = 1
+    iters: Count = 0
     model: Annotated[object, MODELS] | None = None
     train_dataset: Annotated[object, DATASETS] | None = None
     val_dataset: Annotated[object, DATASETS] | None = None
@@ -96,8 +100,8 @@ class Settings:
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     amp_level: Literal["O1", "O2"] = "O1"
     ema: EMA | None = None
-    early_stop: PositiveInt | None = None
-    repeats: PositiveInt = 1
+    early_stop: Count | None = None
+    repeats: Count = 1
     to_static_training: bool = False
 
 

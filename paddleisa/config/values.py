@@ -41,6 +41,10 @@ def coerce(value: object, annotation: object) -> object:
     """
     if annotation is UNKNOWN:
         return value
+    if (number := _absurd(value)) is not None:
+        raise BadValue(
+            f"{shown(number)} is beyond every use: whole numbers go to 2**32, others from 1e-30 to 1e12", None
+        )
     adapter = _adapter(annotation)
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
@@ -48,6 +52,17 @@ def coerce(value: object, annotation: object) -> object:
         own = [e["msg"].removeprefix("Value error, ") for e in error.errors() if e["type"] == "value_error"]
         problem = own[0] if own else f"must be {describe(annotation)}, not {shown(value)}"
         raise BadValue(problem, _advice(value, annotation, adapter)) from error
+
+
+def _absurd(value: object) -> int | float | None:
+    """A number in ``value`` that no component is made for; what it can use otherwise is its annotation's to say."""
+    if isinstance(value, list | dict):
+        found = map(_absurd, value.values() if isinstance(value, dict) else value)
+        return next((number for number in found if number is not None), None)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    size = abs(value)
+    return value if (size > 2**32 if isinstance(value, int) else size > 1e12 or 0 < size < 1e-30) else None
 
 
 def normalise(value: object, annotation: object) -> object:

@@ -41,9 +41,9 @@ class Scenes(SegmentationData):
         self,
         transforms: Transforms,
         mode: Literal["train", "val"] = "train",
-        num_images: Annotated[int, Field(gt=0)] = 200,
-        height: Annotated[int, Field(ge=32)] = 128,
-        width: Annotated[int, Field(ge=32)] = 256,
+        num_images: Annotated[int, Field(gt=0, le=10**6)] = 200,
+        height: Annotated[int, Field(ge=32, le=8192)] = 128,
+        width: Annotated[int, Field(ge=32, le=8192)] = 256,
         seed: Annotated[int, Field(ge=0)] = 0,
     ):
         self.height, self.width, self.scene_seed = height, width, seed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -14,6 +13,7 @@ from paddleisa.inference.views import Size, View, views
 # Larger images are computed in windows, so that memory does not grow with them: four frames of Cityscapes.
 WHOLE_PIXELS = 4 * 1025 * 2049
 LARGE_WINDOW, LARGE_STRIDE = (2049, 1025), (1537, 769)  # width, height
+LARGEST_SCALE = 16  # beyond every use; memory grows with its square
 
 _AUGMENTATION = ("scales", "flip_horizontal", "flip_vertical")
 _WINDOW = ("crop_size", "stride")
@@ -42,9 +42,11 @@ class InferenceSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "protocol", protocol_of(self.protocol).name)
-        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
+        if not self.scales or not all(0 < scale <= LARGEST_SCALE for scale in self.scales):
             raise UsageError(
-                f"scales {list(self.scales)} must be positive", where="--scales", fix="Write 0.75 1.0 1.25"
+                f"scales {list(self.scales)} must be positive and at most {LARGEST_SCALE}",
+                where="--scales",
+                fix="Write 0.75 1.0 1.25",
             )
         if (self.crop_size is None) != (self.stride is None):
             raise UsageError(

@@ -30,7 +30,7 @@ class PolynomialDecay(Warm):
 
     learning_rate: Rate = 0.01
     end_lr: NonNegative = 0.0
-    power: Annotated[float, Field(gt=0)] = 0.9
+    power: Annotated[float, Field(gt=0, le=100)] = 0.9
     decay_steps: Positive | None = None
     cycle: bool = False
 

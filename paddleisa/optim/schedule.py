@@ -14,11 +14,11 @@ from paddleisa.errors import ConfigError
 
 # No `from __future__ import annotations` here: the config check reads these fields' annotations from classes of other
 # modules, where their names may mean nothing.
-Rate = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, le=1e6)]
 Factor = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Positive = Annotated[int, Field(gt=0, le=10**9)]
+NonNegative = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class _Planned(lr.LRScheduler):

@@ -18,12 +18,20 @@ class OutOfMemory(PaddleISAError):
     """Work that would need more memory than there is, not begun."""
 
 
-def require(needed: int, limit: float | None = None) -> None:
-    """Raise OutOfMemory if ``needed`` bytes are more than ``limit`` GiB, or than what is free without a limit."""
+def require(
+    needed: int, limit: float | None = None, *, what: str = "", where: object = None, fix: str | None = None
+) -> None:
+    """Raise OutOfMemory if ``needed`` bytes are more than ``limit`` GiB, or than what is free without a limit.
+
+    ``what`` needs them, ``where`` and ``fix`` are the error's.
+    """
     free = available() if limit is None else limit * 2**30
     if needed > free:
         whose = "are free" if limit is None else "are allowed"
-        raise OutOfMemory(f"out of memory: needs at least {gib(needed)} GiB, {gib(free)} GiB {whose}")
+        problem = (
+            f"out of memory: {what + ' ' if what else ''}needs at least {gib(needed)} GiB, {gib(free)} GiB {whose}"
+        )
+        raise OutOfMemory(problem, where=where, fix=fix)
 
 
 def gib(number: float) -> str:

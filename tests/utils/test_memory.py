@@ -4,7 +4,7 @@ import numpy as np
 import psutil
 import pytest
 
-from paddleisa.bench import memory
+from paddleisa.utils import memory
 
 GIB = 2**30
 
