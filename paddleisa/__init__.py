@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,7 @@ _HOMES = {
 __all__ = ["__version__", *sorted(_HOMES)]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """Import the public names at their first use: ``import paddleisa`` alone does not import paddle."""
     if name not in _HOMES:
         raise AttributeError(f"module 'paddleisa' has no attribute {name!r}")

@@ -66,12 +66,12 @@ def measure_rate(split: str, workers: int, settings: dict) -> dict[str, object]:
     """Frames per second of one split with ``workers`` reading threads, 0: in this one."""
     from paddleisa.utils.concurrency import prefetched
 
-    settings = Settings(**settings)
-    dataset = _dataset(split, settings)
-    keys = _keys(dataset, split, settings.frames)
+    chosen = Settings(**settings)
+    dataset = _dataset(split, chosen)
+    keys = _keys(dataset, split, chosen.frames)
     dataset[keys[0]]
     rates, busy = [], time.process_time()
-    for _ in range(settings.repeats):
+    for _ in range(chosen.repeats):
         begin = time.perf_counter()
         for _ in prefetched(dataset.__getitem__, keys, workers):
             pass
@@ -79,19 +79,19 @@ def measure_rate(split: str, workers: int, settings: dict) -> dict[str, object]:
     busy = time.process_time() - busy
     return {
         "frames_per_s": statistics.median(rates),
-        "cpu_ms": 1e3 * busy / (len(keys) * settings.repeats),
+        "cpu_ms": 1e3 * busy / (len(keys) * chosen.repeats),
         "rates": rates,
     }
 
 
 def measure_shares(split: str, settings: dict) -> dict[str, float]:
     """Mean seconds of a sample spent in reading, in each step that really runs, and in the rest (layout, copies)."""
-    settings = Settings(**settings)
-    dataset = _dataset(split, settings)
+    chosen = Settings(**settings)
+    dataset = _dataset(split, chosen)
     spent: dict[str, float] = {}
     dataset.read = _timed("read and decode", dataset.read, spent)
     dataset.transforms.steps = [_timed(type(step).__name__, step, spent) for step in dataset.transforms.steps]
-    keys = _keys(dataset, split, settings.frames)
+    keys = _keys(dataset, split, chosen.frames)
     dataset[keys[0]]
     spent.clear()
     begin = time.perf_counter()

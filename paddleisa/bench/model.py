@@ -128,12 +128,12 @@ def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, obj
     from paddleisa.bench.timing import measure, percentiles
     from paddleisa.utils.memory import PeakMemory
 
-    settings = Settings(**settings)
-    predictor, opened = _predictor(engine, precision, settings)
-    width, height = settings.input_size
+    chosen = Settings(**settings)
+    predictor, opened = _predictor(engine, precision, chosen)
+    width, height = chosen.input_size
     x = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, height, width), np.float32))
     with paddle.no_grad(), PeakMemory() as peak:
-        seconds = measure(lambda: predictor.network(x), settings.iters, settings.warmup)
+        seconds = measure(lambda: predictor.network(x), chosen.iters, chosen.warmup)
     return {
         "engine": engine if predictor.engine.name == engine else f"{engine} ({predictor.engine.name})",
         "frames_per_s": len(seconds) / sum(seconds),

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paddleisa.bench.child import says_out_of_memory
 
@@ -23,13 +24,13 @@ class Outcome:
         problem: begins with ``out of memory``, or is the reason in other words; None with a value.
     """
 
-    value: dict[str, object] | None = None
+    value: dict[str, Any] | None = None
     problem: str | None = None
 
     @property
     def out_of_memory(self) -> bool:
         """Whether it needed more memory than there was."""
-        return bool(self.problem) and self.problem.startswith("out of memory")
+        return self.problem is not None and self.problem.startswith("out of memory")
 
     @property
     def cell(self) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-Row = dict[str, object]
+Row = dict[str, Any]
 PEAK = "the peak is the whole process's, weights and libraries too; on a GPU its allocator's"
 
 

@@ -95,20 +95,20 @@ def measure_steps(precision: str, settings: dict) -> dict[str, object]:
     from paddleisa.utils import environment
     from paddleisa.utils.memory import PeakMemory
 
-    settings = Settings(**settings)
-    environment.set_device(settings.device)
-    config = check(load_config(settings.config, opts=settings.opts, plugins=settings.plugins), "train")
+    chosen = Settings(**settings)
+    environment.set_device(chosen.device)
+    config = check(load_config(chosen.config, opts=chosen.opts, plugins=chosen.plugins), "train")
     paddle.seed(0)
     model, loss = build_model(config), build_loss(config)
     model.train()
     optimizer, schedule = build_optimizer(config)
     optimizer = optimizer.create(model, schedule.scheduler(config["iters"]))
-    arithmetic = Precision(precision, settings.amp_level)
+    arithmetic = Precision(precision, chosen.amp_level)
     arithmetic.prepare(model, optimizer)
     with PeakMemory() as peak:
         laps = Laps()
-        for number, (images, labels) in enumerate(_batches(config, config["model"]["num_classes"], settings)):
-            if number == settings.warmup:
+        for number, (images, labels) in enumerate(_batches(config, config["model"]["num_classes"], chosen)):
+            if number == chosen.warmup:
                 laps = Laps()
             images, labels = paddle.to_tensor(images), paddle.to_tensor(labels).astype("int64")
             laps.lap("batch")

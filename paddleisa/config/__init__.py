@@ -10,6 +10,7 @@ components.
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from paddleisa.config.config import Config, read_config
 from paddleisa.config.locate import shipped_configs
@@ -26,7 +27,7 @@ _LAZY = {
 __all__ = ["Config", "read_config", "shipped_configs", *_LAZY]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     """Checking and building at their first use: they need pydantic and, for the components, paddle."""
     if name not in _LAZY:
         raise AttributeError(f"module 'paddleisa.config' has no attribute {name!r}")

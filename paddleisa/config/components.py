@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from typing import Any
 
 from paddleisa.config.config import Config
 from paddleisa.config.schema import Settings
@@ -16,7 +17,7 @@ from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
 from paddleisa.utils.yaml_reader import shown
 
 
-def build_part(config: Config, path: str, annotation: object) -> object:
+def build_part(config: Config, path: str, annotation: object) -> Any:
     """The part of a checked config at ``path`` as an object.
 
     Args:
@@ -39,7 +40,7 @@ def build_part(config: Config, path: str, annotation: object) -> object:
     )
 
 
-def build_component(spec: Mapping[str, object], table: Registry, where: str) -> object:
+def build_component(spec: Mapping[str, object], table: Registry, where: str) -> Any:
     """The object that a plain mapping describes; nested components are built first.
 
     Args:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from paddleisa.config.dump import dump_tree
 from paddleisa.config.inherit import load_tree
@@ -16,7 +17,7 @@ from paddleisa.errors import ConfigError
 from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft
 
 
-class Config(Mapping):
+class Config(Mapping[str, Any]):
     """A config's resolved values: ``config["model"]["backbone"]["type"]``. Two of equal content are equal.
 
     Values are plain (dicts, lists, scalars) and copies: changing them does not change the config.
@@ -36,7 +37,7 @@ class Config(Mapping):
         _require_plain(values, ())
         return cls(graft(dict(values), Origin(source)), name)
 
-    def __getitem__(self, key: str) -> object:
+    def __getitem__(self, key: str) -> Any:
         try:
             return self.tree.value[key].plain()
         except KeyError:
@@ -51,7 +52,7 @@ class Config(Mapping):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Config) and self._canonical() == other._canonical()
 
-    __hash__ = None  # equal by content, like a dict
+    __hash__ = None  # type: ignore[assignment]  # equal by content, like a dict
 
     def __repr__(self) -> str:
         return f"Config({self.name!r}, {self.path and str(self.path)!r})"
