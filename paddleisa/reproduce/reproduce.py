@@ -6,8 +6,6 @@ import json
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddleisa.deploy.runtimes.open import chosen_engine
-from paddleisa.errors import DataError, PaddleISAError, UsageError
+from paddleisa.errors import DataError, PaddleISAError
 from paddleisa.evaluation.metrics import Scores
 from paddleisa.reproduce.accumulator import Tally, key_digest
 from paddleisa.reproduce.preflight import Job, load_model
 from paddleisa.reproduce.result import Outcome
 from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.lock import exclusive
 from paddleisa.utils.progress import Progress
 from paddleisa.utils.signals import StopRequest
 
@@ -76,7 +75,7 @@ def reproduce(job: Job, options: Options) -> Outcome:
     engine = f"{chosen_engine(options.engine, options.precision, device)} {options.precision}"
     key = measurement_key(job, options.limit, device, engine)
     path = options.save_dir / job.entry.name / f"state-{key_digest(key)}.npz"
-    with _alone(path):
+    with exclusive(path, "measuring this row", "Wait for it, or give another --save_dir"):
         tally = _begin(job, path, key, options)
         if tally.images < count:
             tally.save(path, key)  # a folder that cannot be written is known now, not after the first hours
@@ -175,26 +174,3 @@ def _stoppable(network: Network, stop: StopRequest) -> Network:
         return network(x)
 
     return run
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the measurement; a second process on the same one is told so. The system frees it when a process dies."""
-    from filelock import FileLock, Timeout
-
-    from paddleisa.utils.files import write_error
-
-    lock = FileLock(f"{path}.lock", timeout=0)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise UsageError(
-            "another process is measuring this row", where=path, fix="Wait for it, or give another --save_dir"
-        ) from error
-    except OSError as error:
-        raise write_error(path, error) from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -5,12 +5,30 @@ Threads suffice: decoding, resizing, matrix products and the engines release Pyt
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+at_work = threading.Lock()  # held by a worker process while it works on an item
+
+
+def end_with_parent() -> None:
+    """In a worker process: end when the parent is gone, after the item at hand, so that no file stays half-written.
+
+    A parent that is killed tells nobody, and its workers would wait for the next item for ever.
+    """
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        with at_work:
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def prefetched(load: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.parallel import on_files
+from paddleisa.data.prepare.parallel import alone_in_root, on_files
 from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.data.prepare.write_label import Made, make_label
 from paddleisa.datasets.cityscapes import LABEL_IDS, NUM_IDS, TO_TRAIN_ID, TRAIN_IDS
@@ -45,6 +45,7 @@ class Prepared:
     kept: int = 0
 
 
+@alone_in_root(makes_root=False)
 def prepare_cityscapes(
     root: str | Path,
     archives: list[Path] | None = None,

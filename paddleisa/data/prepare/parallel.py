@@ -6,6 +6,7 @@ process only. They are spawned, not forked, so that nothing of the caller's stat
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -16,9 +17,35 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from paddleisa.errors import DataError, PaddleISAError
+from paddleisa.utils.concurrency import at_work, end_with_parent
+from paddleisa.utils.files import PART, remove_leftovers
+from paddleisa.utils.lock import exclusive
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 MANY = 20  # failures after which the rest is not tried
+
+
+def alone_in_root(makes_root: bool) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Decorator of ``function(root, ...)``: one process at a time, after what a killed one left half-written is gone.
+
+    Args:
+        makes_root: whether the function makes a root that is not there; else it says itself that it is missing.
+    """
+
+    def decorated(function: Callable[..., Result]) -> Callable[..., Result]:
+        @functools.wraps(function)
+        def alone(root: str | Path, *args: object, **options: object) -> Result:
+            root = Path(root)
+            if not makes_root and not root.is_dir():
+                return function(root, *args, **options)
+            with exclusive(root / "prepare", "preparing this folder", "Wait for it to end"):
+                for folder in {path.parent for path in root.rglob(f".*{PART}")}:
+                    remove_leftovers(folder)
+                return function(root, *args, **options)
+
+        return alone
+
+    return decorated
 
 
 def on_files(
@@ -71,7 +98,7 @@ def _outcomes(function, items, workers, name):
         for number, item in enumerate(items):
             yield number, _tried(function, item)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     running: dict = {}
     numbers = iter(range(len(items)))
     try:
@@ -99,7 +126,8 @@ def _outcomes(function, items, workers, name):
 def _tried(function: Callable[[Item], Result], item: Item) -> Result | Exception:
     """The result, or the exception as a value, so that one bad file does not end the others' work."""
     try:
-        return function(item)
+        with at_work:
+            return function(item)
     except Exception as error:  # of whatever kind: it is told with the file's name by the caller
         return error
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paddleisa.data.prepare.parallel import on_files
+from paddleisa.data.prepare.parallel import alone_in_root, on_files
 from paddleisa.data.prepare.sbd import find_sbd, read_mat, require_scipy, sbd_names
 from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.data.prepare.write_label import Made, make_label
@@ -69,6 +69,7 @@ class Prepared:
         return self.train + self.aug
 
 
+@alone_in_root(makes_root=True)
 def prepare_voc(
     root: str | Path,
     sbd: str | Path | None = None,

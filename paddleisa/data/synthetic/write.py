@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from paddleisa.data.prepare.manifest import Marker, read_marker, write_marker
-from paddleisa.data.prepare.parallel import on_files
+from paddleisa.data.prepare.parallel import alone_in_root, on_files
 from paddleisa.data.synthetic import layout_cityscapes as scenes_cityscapes
 from paddleisa.data.synthetic import layout_voc as scenes_voc
 from paddleisa.datasets.scenes import Scenes
@@ -30,6 +30,7 @@ class Task(NamedTuple):
     seed: int
 
 
+@alone_in_root(makes_root=True)
 def prepare_scenes(
     root: str | Path,
     layout: Layout,

@@ -16,6 +16,7 @@ from paddleisa.deploy.export.model_digest import weights_digest
 from paddleisa.deploy.export.network import OUTPUT_OPS
 from paddleisa.errors import UsageError, one_of
 from paddleisa.utils.files import new_folder, sha256_of
+from paddleisa.utils.lock import exclusive
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -82,7 +83,8 @@ def export_model(
     if weights is not None:
         source.update(file=Path(weights).name, sha256=sha256_of(weights))
     try:
-        with new_folder(folder) as filling:
+        alone = exclusive(folder, "exporting to this folder", "Wait for it, or give another --save_dir")
+        with alone, new_folder(folder) as filling:
             for format in dict.fromkeys(formats):
                 if calibration is not None:
                     written.append(write_quantised(model, filling, output_op, calibration))
