@@ -257,11 +257,14 @@ def test_a_damaged_state_is_an_error_that_names_fresh(lab, tmp_path):
 
 
 def test_two_processes_do_not_measure_the_same_row_at_once(lab, tmp_path):
-    from filelock import FileLock
+    from paddleisa.utils.lock import exclusive
 
     reproduce(*lab())
     (state,) = (tmp_path / "output/reproduce/small").glob("state-*.npz")
-    with FileLock(f"{state}.lock"), pytest.raises(UsageError, match="another process"):
+    with (
+        exclusive(state, "measuring this row", "Wait"),
+        pytest.raises(UsageError, match=f"process {os.getpid()} on .* is measuring this row"),
+    ):
         reproduce(*lab())
 
 
