@@ -13,7 +13,7 @@ from paddleisa.config.relations import class_of
 from paddleisa.config.signature import options_of
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.traits import Traits, traits_of
-from paddleisa.utils.nodes import KeyPath, Node
+from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted
 
 TRAINING, VALIDATION, EXPORT = ("train_dataset", "transforms"), ("val_dataset", "transforms"), ("export", "transforms")
 _PADDING = "im_padding_value"
@@ -40,65 +40,84 @@ class Step:
 
     @property
     def normalizes(self) -> bool:
+        """Whether it turns 0..255 into the network's range."""
         return self.traits is not None and self.traits.values == "normalized"
 
-    def place(self, option: str) -> tuple[object, KeyPath]:
+    def place(self, option: str) -> tuple[Origin, KeyPath]:
         """Where ``option`` is given, the step itself where it is left at its default."""
         given = self.node.child(option)
         return (self.node.origin, self.path) if given is None else (given.origin, (*self.path, option))
 
 
+@dataclass(frozen=True)
+class Steps:
+    """One list of transforms: its key path, where it is given, the transforms."""
+
+    path: KeyPath
+    origin: Origin
+    steps: list[Step]
+
+    @property
+    def normalize(self) -> Step | None:
+        """The first that normalises; None where none is known to."""
+        return next((step for step in self.steps if step.normalizes), None)
+
+    @property
+    def all_known(self) -> bool:
+        """Whether every transform says what it is: one that does not may normalise in its own way."""
+        return all(step.traits is not None for step in self.steps)
+
+
 def check_transforms(tree: Node, problems: Problems) -> None:
     """Add a problem for each transform that cannot be meant where it stands, a warning where it can."""
-    lists = {path: list(_steps(tree, path)) for path in (TRAINING, VALIDATION, EXPORT) if _given(tree, path)}
-    for path, steps in lists.items():
+    lists = {found.path: found for found in _lists(tree)}
+    for path, found in lists.items():
         if path != TRAINING:
-            _check_repeatable(steps, problems)
-        _check_order(steps, problems)
-        if not any(step.normalizes or step.traits is None for step in steps):
-            origin = tree.at(path).origin
+            _check_repeatable(found, problems)
+        _check_order(found, problems)
+        if found.normalize is None and found.all_known:
             fix = "Add {type: Normalize} to it, unless the network was trained on 0..255"
-            problems.warn(origin, path, "holds no Normalize: the network gets values of 0..255", fix)
+            problems.warn(found.origin, path, "holds no Normalize: the network gets values of 0..255", fix)
     for path, other in ((VALIDATION, TRAINING), (EXPORT, VALIDATION)):
         if path in lists and other in lists:
-            _check_same_values(lists[path], lists[other], tree.at(path), path, other, problems)
+            _check_same_values(lists[path], lists[other], problems)
 
 
-def _given(tree: Node, path: KeyPath) -> bool:
-    node = tree.at(path)
-    return node is not None and node.is_list
+def _lists(tree: Node) -> Iterator[Steps]:
+    """The lists that are given; transforms that are wrong in themselves are left to the check that tells so."""
+    for path in (TRAINING, VALIDATION, EXPORT):
+        node = tree.at(path)
+        if node is not None and isinstance(node.value, list):
+            items = ((item, (*path, index), class_of(item, TRANSFORMS)) for index, item in enumerate(node.value))
+            yield Steps(path, node.origin, [_step(item, place, cls) for item, place, cls in items if cls is not None])
 
 
-def _steps(tree: Node, path: KeyPath) -> Iterator[Step]:
-    """The transforms of one list; those that are wrong in themselves are left to the check that tells so."""
-    for index, node in enumerate(tree.at(path).value):
-        cls = class_of(node, TRANSFORMS)
-        if cls is not None:
-            known = options_of(cls).known
-            options = {name: option.default for name, option in known.items()}
-            options |= {name: child.plain() for name, child in node.value.items() if name != "type"}
-            yield Step((*path, index), node, node.child("type").value, options, traits_of(cls, options))
+def _step(node: Node, path: KeyPath, cls: type) -> Step:
+    options = {name: option.default for name, option in options_of(cls).known.items()}
+    given = node.value if isinstance(node.value, dict) else {}
+    options |= {name: child.plain() for name, child in given.items() if name != "type"}
+    return Step(path, node, cls.__name__, options, traits_of(cls, options))
 
 
-def _check_repeatable(steps: list[Step], problems: Problems) -> None:
-    for step in steps:
-        if step.traits is None or not (step.traits.random or step.traits.geometry == "lost"):
-            continue
-        draws, lost = step.traits.random, step.traits.geometry == "lost"
-        what = " and ".join(["draws random numbers"] * draws + ["moves pixels without a way back"] * lost)
-        fix = "Remove it here; it belongs into train_dataset.transforms"
-        problems.add(step.node.origin, step.path, f"{step.name} {what}: {_NOT_RANDOM}", fix)
+def _check_repeatable(found: Steps, problems: Problems) -> None:
+    for step in found.steps:
+        traits = step.traits or Traits()
+        reasons = ["draws random numbers"] if traits.random else []
+        reasons += ["moves pixels without a way back"] if traits.geometry == "lost" else []
+        if reasons:
+            fix = "Remove it here; it belongs into train_dataset.transforms"
+            problems.add(step.node.origin, step.path, f"{step.name} {' and '.join(reasons)}: {_NOT_RANDOM}", fix)
 
 
-def _check_order(steps: list[Step], problems: Problems) -> None:
+def _check_order(found: Steps, problems: Problems) -> None:
     first: Step | None = None
-    for step in steps:
-        if step.normalizes and first is not None:
+    for step in found.steps:
+        if first is None:
+            first = step if step.normalizes else None
+        elif step.normalizes:
             problem = f"a second {step.name} (the first: {first.node.origin}) would divide by 255 again"
             problems.add(step.node.origin, step.path, problem, "Keep one of them")
-        elif step.normalizes:
-            first = step
-        elif first is not None and step.traits is not None and step.traits.values == "bytes":
+        elif step.traits is not None and step.traits.values == "bytes":
             problem = f"{step.name} works on 0..255, but {first.name} ({first.node.origin}) comes before it"
             problems.add(step.node.origin, step.path, problem, f"Move {first.name} behind it")
         _check_padding(step, first, problems)
@@ -110,12 +129,12 @@ def _check_padding(step: Step, normalize: Step | None, problems: Problems) -> No
     if not colour:
         return
     place = step.place(_PADDING)
-    written = step.options[_PADDING]
+    words = f"{step.name} pads with {step.options[_PADDING]}"
     if normalize is None:
         if min(colour) < 0 or max(colour) > 255:
-            problems.add(*place, f"{step.name} pads with {written}, but values are 0..255 there", "Write 127.5")
+            problems.add(*place, f"{words}, but values are 0..255 there", "Write 127.5")
         elif any(0 < value < 1 for value in colour):
-            problem = f"{step.name} pads with {written} before Normalize, where values are 0..255: nearly black"
+            problem = f"{words} before Normalize, where values are 0..255: nearly black"
             problems.warn(*place, problem, "Write values of 0..255, such as 127.5")
         return
     mean, std = (_numbers(normalize.options.get(option)) for option in ("mean", "std"))
@@ -123,36 +142,32 @@ def _check_padding(step: Step, normalize: Step | None, problems: Problems) -> No
         pairs = list(zip(_spread(mean), _spread(std), strict=False))
         low, high = min(-m / s for m, s in pairs), max((1 - m) / s for m, s in pairs)
         if min(colour) < low - 1e-6 or max(colour) > high + 1e-6:
-            problem = f"{step.name} pads with {written} behind {normalize.name}, where values are {low:.4g}..{high:.4g}"
+            problem = f"{words} behind {normalize.name}, where values are {low:.4g}..{high:.4g}"
             problems.add(*place, problem, "Write im_padding_value: 0, which is the mean there, or move it to the front")
 
 
-def _check_same_values(
-    steps: list[Step], others: list[Step], node: Node, path: KeyPath, other: KeyPath, problems: Problems
-) -> None:
-    """Evaluation must see what training sees. A transform without traits may normalise too: nothing is said then."""
-    if any(step.traits is None for step in (*steps, *others)):
+def _check_same_values(found: Steps, other: Steps, problems: Problems) -> None:
+    """Evaluation must see what training sees, and a deployment what evaluation sees."""
+    if not (found.all_known and other.all_known):
         return
-    mine, theirs = (next((step for step in group if step.normalizes), None) for group in (steps, others))
-    where = ".".join(other)
-    if mine is None or theirs is None:
-        if mine is not theirs:
-            has, lacks = (where, ".".join(path)) if mine is None else (".".join(path), where)
-            place = (node.origin, path) if mine is None else (mine.node.origin, mine.path)
-            problems.add(*place, f"{has} normalises and {lacks} does not", "Use the same Normalize in both")
-        return
-    for option in ("mean", "std"):
-        a, b = _numbers(mine.options.get(option)), _numbers(theirs.options.get(option))
-        if a and b and _spread(a) != _spread(b):
-            problem = f"{option} is {_spread(a)}, but {_spread(b)} in {where} ({theirs.place(option)[0]})"
-            problems.add(*mine.place(option), problem, "Use the same Normalize in both")
+    mine, theirs = found.normalize, other.normalize
+    if mine is not None and theirs is not None:
+        for option in ("mean", "std"):
+            a, b = (_spread(_numbers(step.options.get(option))) for step in (mine, theirs))
+            if a and b and a != b:
+                problem = f"{option} is {a}, but {b} in {dotted(other.path)} ({theirs.place(option)[0]})"
+                problems.add(*mine.place(option), problem, "Use the same Normalize in both")
+    elif mine is not theirs:
+        has, lacks = (other, found) if mine is None else (found, other)
+        problem = f"{dotted(has.path)} normalises and {dotted(lacks.path)} does not"
+        problems.add(lacks.origin, lacks.path, problem, "Use the same Normalize in both")
 
 
 def _numbers(value: object) -> list[float]:
     """A number or a list of numbers as a list; empty for anything else, which the types' check tells."""
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    return [float(v) for v in values] if numeric else []
+    values = value if isinstance(value, list | tuple) else [value]
+    numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return numbers if len(numbers) == len(values) else []
 
 
 def _spread(values: list[float]) -> list[float]:

@@ -68,7 +68,7 @@ def open_header(data: bytes, path: str | Path) -> ImageFile.ImageFile:
 
 def orientation(header: ImageFile.ImageFile) -> int:
     """EXIF's orientation: 1 for upright, 2 to 8 for what ``TURNS`` calls them; 1 as well where it says nonsense."""
-    if header.format == "TIFF":
+    if isinstance(header, TiffImagePlugin.TiffImageFile):
         number = header.tag_v2.get(_ORIENTATION)
     else:
         exif = Image.Exif()
@@ -84,13 +84,15 @@ def bits_of(header: ImageFile.ImageFile, data: bytes) -> int:
     """Bits of each stored number; 8 where the format has nothing else."""
     if header.format == "PNG":
         return data[24]
-    bits = header.tag_v2.get(_BITS, 1) if header.format == "TIFF" else 8
+    bits = header.tag_v2.get(_BITS, 1) if isinstance(header, TiffImagePlugin.TiffImageFile) else 8
     return max(bits) if isinstance(bits, tuple) else bits
 
 
 def is_inverted(header: ImageFile.ImageFile) -> bool:
     """Whether a TIFF of shades counts them from white, so that its numbers are turned round when they are decoded."""
-    return header.format == "TIFF" and header.mode == "L" and header.tag_v2.get(_PHOTOMETRIC) == 0
+    if not isinstance(header, TiffImagePlugin.TiffImageFile):
+        return False
+    return header.mode == "L" and header.tag_v2.get(_PHOTOMETRIC) == 0
 
 
 def _instead(data: bytes) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from struct import unpack_from
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from paddleisa.datasets.image_header import JPEG, PNG, TURNS, bits_of, is_inverted, open_header, orientation
 from paddleisa.errors import DataError
@@ -23,7 +24,7 @@ _LABEL_FORMATS = ("PNG", "BMP", "TIFF")
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 _DEPTHS = {"I": "32-bit whole numbers", "F": "floating-point numbers", "LAB": "CIELAB colours", "HSV": "HSV colours"}
 _FULL_RANGE = 1 << 14  # the largest value of a 16-bit image that is none of 10, 12 or 14 bits is above this
-_UPRIGHT = {
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda img: cv2.flip(img, 1),
     3: lambda img: cv2.rotate(img, cv2.ROTATE_180),
     4: lambda img: cv2.flip(img, 0),
@@ -95,7 +96,7 @@ def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     return np.ascontiguousarray(label)
 
 
-def _no_label(header: Image.Image, data: bytes) -> str | None:
+def _no_label(header: ImageFile.ImageFile, data: bytes) -> str | None:
     """Why an image is no label; None where it may be one."""
     if header.format == "JPEG":
         return "the label is a JPEG, whose compression changes class ids"

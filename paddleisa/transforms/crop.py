@@ -10,7 +10,7 @@ from pydantic import Field
 
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import padding
-from paddleisa.transforms.options import GREY, LabelValue, Padded, Probability, Size, colour_of
+from paddleisa.transforms.options import GREY, LabelValue, Padded, Probability, Size, colour_of, pair
 from paddleisa.transforms.traits import Traits
 
 Window = tuple[slice, slice]  # rows, columns
@@ -43,7 +43,7 @@ class RandomPaddingCrop:
         loop_times: Annotated[int, Field(gt=0, le=1000)] = 10,
         padding: bool = True,
     ):
-        self.crop_size = tuple(crop_size)
+        self.crop_size = pair(crop_size)
         self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
         self.category_max_ratio, self.ignore_index = category_max_ratio, ignore_index
         self.loop_times, self.padding = loop_times, padding
@@ -126,10 +126,10 @@ class RandomScaleAspect:
         self.min_scale, self.aspect_ratio = min_scale, aspect_ratio
 
     def __call__(self, sample: dict) -> dict:
-        window = self._window(*sample["img"].shape[:2], sample["rng"])
+        h, w = sample["img"].shape[:2]
+        window = self._window(h, w, sample["rng"])
         if window is None:
             return sample
-        h, w = sample["img"].shape[:2]
         part = np.ascontiguousarray(sample["img"][window], dtype=np.float32)
         sample["img"] = cv2.resize(part, (w, h), interpolation=cv2.INTER_LINEAR)
         for key in sample.get("gt_fields", []):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import Factor, Size
+from paddleisa.transforms.options import Factor, Size, pair
 from paddleisa.transforms.resize import resize_sample
 from paddleisa.transforms.traits import Traits
 
@@ -24,7 +26,10 @@ class ResizeToFit:
         ratio_range: smallest and largest factor on the frame, drawn uniformly for each image; None for none.
     """
 
-    traits = Traits(random=lambda options: options["ratio_range"] is not None, geometry="recorded")
+    @staticmethod
+    def traits(options: Mapping[str, object]) -> Traits:
+        """A range is drawn from."""
+        return Traits(random=options["ratio_range"] is not None, geometry="recorded")
 
     def __init__(
         self,
@@ -33,13 +38,13 @@ class ResizeToFit:
     ):
         if ratio_range is not None and ratio_range[0] > ratio_range[1]:
             raise ConfigError(f"ratio_range {list(ratio_range)} is upside down", fix="Write the smaller factor first")
-        self.target_size, self.ratio_range = tuple(target_size), ratio_range
+        self.target_size, self.ratio_range = pair(target_size), ratio_range
 
     def __call__(self, sample: dict) -> dict:
         frame = self.target_size
         if self.ratio_range is not None:
             ratio = sample["rng"].uniform(*self.ratio_range)
-            frame = tuple(max(1, int(side * ratio)) for side in frame)
+            frame = max(1, int(frame[0] * ratio)), max(1, int(frame[1] * ratio))
         img = sample["img"]
         h, w = img.shape[:2]
         scale = min(max(frame) / max(h, w), min(frame) / min(h, w))

@@ -24,7 +24,14 @@ GREY: Colour = (127.5, 127.5, 127.5)
 
 def colour_of(value: Padded) -> Colour:
     """One value for each of the three channels."""
-    return (value,) * 3 if isinstance(value, int | float) else tuple(value)
+    red, green, blue = (value,) * 3 if isinstance(value, int | float) else value
+    return red, green, blue
+
+
+def pair(size: Size) -> tuple[int, int]:
+    """(width, height) as a tuple, whatever it was given as."""
+    width, height = size
+    return width, height
 
 
 def to_bytes(img: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import cv2
@@ -9,11 +10,13 @@ import numpy as np
 from pydantic import Field
 
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import GREY, Colour, LabelValue, Padded, Size, colour_of, is_bytes, to_bytes
+from paddleisa.transforms.options import GREY, Colour, LabelValue, Padded, Size, colour_of, is_bytes, pair, to_bytes
 from paddleisa.transforms.traits import Traits
 
 
-def pad(part: np.ndarray, size: tuple[int, int], colour: Colour, label: int, corner: tuple[int, int] = (0, 0)):
+def pad(
+    part: np.ndarray, size: tuple[int, int], colour: Colour, label: int, corner: tuple[int, int] = (0, 0)
+) -> np.ndarray:
     """An image (H, W, 3) or a label (H, W) inside a larger one; a side that is long enough already keeps its length.
 
     A uint8 image becomes float32 if the colour has a fraction: 127.5 must not be rounded to 128.
@@ -52,10 +55,11 @@ class Padding:
             inside, as in the authors' training.
     """
 
-    traits = Traits(
-        random=lambda options: options["position"] == "random",
-        geometry=lambda options: "lost" if options["position"] == "random" else "recorded",
-    )
+    @staticmethod
+    def traits(options: Mapping[str, object]) -> Traits:
+        """Of a place that is drawn there is no record."""
+        random = options["position"] == "random"
+        return Traits(random=random, geometry="lost" if random else "recorded")
 
     def __init__(
         self,
@@ -64,15 +68,14 @@ class Padding:
         label_padding_value: LabelValue = 255,
         position: Literal["right_bottom", "random"] = "right_bottom",
     ):
-        self.target_size, self.position = tuple(target_size), position
+        self.target_size, self.position = pair(target_size), position
         self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:
         corner = (0, 0)
         if self.position == "random":
-            h, w = sample["img"].shape[:2]
-            free = (max(self.target_size[0] - w, 0), max(self.target_size[1] - h, 0))
-            corner = tuple(int(sample["rng"].integers(length + 1)) for length in free)
+            (h, w), (width, height), rng = sample["img"].shape[:2], self.target_size, sample["rng"]
+            corner = int(rng.integers(max(width - w, 0) + 1)), int(rng.integers(max(height - h, 0) + 1))
         return pad_sample(sample, self.target_size, self.im_padding_value, self.label_padding_value, corner)
 
 
@@ -137,7 +140,7 @@ class ScalePadding:
         im_padding_value: Padded = GREY,
         label_padding_value: LabelValue = 255,
     ):
-        self.target_size = tuple(target_size)
+        self.target_size = pair(target_size)
         self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:

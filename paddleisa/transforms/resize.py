@@ -7,6 +7,7 @@ as float32, as there: on uint8 OpenCV would round every pixel to a whole number.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import cv2
@@ -15,7 +16,7 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import Factor, Interpolation, Side, Size, to_bytes
+from paddleisa.transforms.options import Factor, Interpolation, Side, Size, pair, to_bytes
 from paddleisa.transforms.traits import Traits
 from paddleisa.utils.pixels import require_size
 
@@ -73,7 +74,10 @@ class Resize:
         size_divisor: round width and height up to multiples of this.
     """
 
-    traits = Traits(random=lambda options: options["interp"] == "RANDOM", geometry="recorded")
+    @staticmethod
+    def traits(options: Mapping[str, object]) -> Traits:
+        """An interpolation may be drawn."""
+        return Traits(random=options["interp"] == "RANDOM", geometry="recorded")
 
     def __init__(
         self,
@@ -82,7 +86,7 @@ class Resize:
         keep_ratio: bool = False,
         size_divisor: Side | None = None,
     ):
-        self.target_size, self.interp = tuple(target_size), interp
+        self.target_size, self.interp = pair(target_size), interp
         self.keep_ratio, self.size_divisor = keep_ratio, size_divisor
 
     def __call__(self, sample: dict) -> dict:
@@ -94,7 +98,8 @@ class Resize:
             sides = sample["img"].shape[:2]
             size = scaled_size(sample["img"], min(max(size) / max(sides), min(size) / min(sides)))
         if self.size_divisor:
-            size = tuple(math.ceil(side / self.size_divisor) * self.size_divisor for side in size)
+            width, height = (math.ceil(side / self.size_divisor) * self.size_divisor for side in size)
+            size = width, height
         return resize_sample(sample, size, interp)
 
 
@@ -186,7 +191,10 @@ class ResizeRangeScaling:
         max_value: longest.
     """
 
-    traits = Traits(random=lambda options: options["min_value"] != options["max_value"], geometry="recorded")
+    @staticmethod
+    def traits(options: Mapping[str, object]) -> Traits:
+        """A range of one length leaves nothing to draw."""
+        return Traits(random=options["min_value"] != options["max_value"], geometry="recorded")
 
     def __init__(self, min_value: Side = 400, max_value: Side = 600):
         if min_value > max_value:
@@ -214,12 +222,11 @@ class ResizeStepScaling:
         as_bytes: keep the image in bytes, every pixel rounded, as the authors' training does with CUBIC.
     """
 
-    traits = Traits(
-        random=lambda options: (
-            options["min_scale_factor"] != options["max_scale_factor"] or options["aspect_range"] is not None
-        ),
-        geometry="recorded",
-    )
+    @staticmethod
+    def traits(options: Mapping[str, object]) -> Traits:
+        """One factor and no aspect leave nothing to draw."""
+        fixed = options["min_scale_factor"] == options["max_scale_factor"] and options["aspect_range"] is None
+        return Traits(random=not fixed, geometry="recorded")
 
     def __init__(
         self,

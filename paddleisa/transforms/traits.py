@@ -4,24 +4,23 @@
     class RandomGamma:
         traits = Traits(random=True, values="bytes")
 
-A class without ``traits`` is taken as it is: nothing is refused, and nothing is said about its normalisation.
+Where options decide, ``traits`` is a function of them (all of them, defaults included) instead. A class without
+``traits`` is taken as it is: nothing is refused, and nothing is said about its normalisation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
-
-Options = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a transform does to a sample, as far as its options decide it.
+    """What a transform does to a sample.
 
     Attributes:
-        random: whether it draws random numbers; a function of the options (defaults included) where they decide.
+        random: whether it draws random numbers.
         geometry: ``kept`` where every pixel stays at its place; ``recorded`` where the image is resized, or padded at
             the right and bottom, and ``trans_info`` says so, which inference undoes; ``lost`` where there is no way
             back (flips, crops, rotations).
@@ -29,18 +28,13 @@ class Traits:
             into the network's range.
     """
 
-    random: bool | Callable[[Options], bool] = False
-    geometry: Literal["kept", "recorded", "lost"] | Callable[[Options], str] = "kept"
+    random: bool = False
+    geometry: Literal["kept", "recorded", "lost"] = "kept"
     values: Literal["any", "bytes", "normalized"] = "any"
 
-    def of(self, options: Options) -> Traits:
-        """The traits of a transform with these options, without functions."""
-        random = self.random(options) if callable(self.random) else self.random
-        geometry = self.geometry(options) if callable(self.geometry) else self.geometry
-        return replace(self, random=random, geometry=geometry)
 
-
-def traits_of(cls: type, options: Options) -> Traits | None:
-    """What ``cls`` says of itself with these options (all of them, defaults included); None where it says nothing."""
+def traits_of(cls: type, options: Mapping[str, object]) -> Traits | None:
+    """What ``cls`` says of itself with these options, defaults included; None where it says nothing."""
     traits = getattr(cls, "traits", None)
-    return traits.of(options) if isinstance(traits, Traits) else None
+    found = traits(options) if callable(traits) else traits
+    return found if isinstance(found, Traits) else None

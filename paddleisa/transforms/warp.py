@@ -11,7 +11,18 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import GREY, Colour, Degrees, Factor, LabelValue, Padded, Size, colour_of, to_bytes
+from paddleisa.transforms.options import (
+    GREY,
+    Colour,
+    Degrees,
+    Factor,
+    LabelValue,
+    Padded,
+    Size,
+    colour_of,
+    pair,
+    to_bytes,
+)
 from paddleisa.transforms.traits import Traits
 
 
@@ -25,10 +36,9 @@ def warp_sample(sample: dict, matrix: np.ndarray, size: tuple[int, int], colour:
         colour: of the image where nothing is mapped to.
         label: of labels there.
     """
-    border = {"borderMode": cv2.BORDER_CONSTANT}
-    sample["img"] = cv2.warpAffine(sample["img"], matrix, size, flags=cv2.INTER_LINEAR, borderValue=colour, **border)
+    sample["img"] = cv2.warpAffine(sample["img"], matrix, size, None, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, colour)
     for key in sample.get("gt_fields", []):
-        sample[key] = cv2.warpAffine(sample[key], matrix, size, flags=cv2.INTER_NEAREST, borderValue=label, **border)
+        sample[key] = cv2.warpAffine(sample[key], matrix, size, None, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, label)
     return sample
 
 
@@ -94,13 +104,14 @@ class RandomAffine:
                 f"min_scale_factor {min_scale_factor} is larger than max_scale_factor {max_scale_factor}",
                 fix="Swap or change them",
             )
-        self.size, self.translation_offset, self.max_rotation = tuple(size), translation_offset, max_rotation
+        self.size, self.translation_offset, self.max_rotation = pair(size), translation_offset, max_rotation
         self.min_scale_factor, self.max_scale_factor = min_scale_factor, max_scale_factor
         self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:
         sample["img"] = to_bytes(sample["img"])
-        matrix = self._matrix(*sample["img"].shape[:2], sample["rng"])
+        h, w = sample["img"].shape[:2]
+        matrix = self._matrix(h, w, sample["rng"])
         return warp_sample(sample, matrix, self.size, self.im_padding_value, self.label_padding_value)
 
     def _matrix(self, height: int, width: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from paddleisa.config import Config, check, load_config
+from paddleisa.config.signature import options_of
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.traits import Traits
+from paddleisa.transforms.traits import Traits, traits_of
 
 NORMALIZE = {"type": "Normalize"}
 IMAGENET = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -121,7 +122,8 @@ def test_a_users_transform_is_judged_by_what_it_says(monkeypatch):
 
 @pytest.mark.parametrize("name", list(TRANSFORMS))
 def test_every_transform_of_the_package_says_what_it_is(name):
-    assert isinstance(TRANSFORMS.get(name).traits, Traits)
+    cls = TRANSFORMS.get(name)
+    assert traits_of(cls, {option.name: option.default for option in options_of(cls).known.values()}) is not None
 
 
 def test_a_list_without_normalize_is_warned_of():

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from paddleisa.config.signature import options_of
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import Compose, Normalize, Padding, Resize, ResizeByLong, ResizeByShort
 from paddleisa.transforms.compose import prepared_by
+from paddleisa.transforms.traits import traits_of
 
 OPTIONS = {
     "LimitLong": {"max_long": 50},
@@ -29,6 +31,12 @@ COLOURS_CHANGE = {"RandomDistort", "RandomBlur", "RandomNoise", "RandomBrightnes
 
 def built(name):
     return TRANSFORMS.get(name)(**OPTIONS.get(name, {}))
+
+
+def traits(name):
+    cls = TRANSFORMS.get(name)
+    defaults = {option.name: option.default for option in options_of(cls).known.values()}
+    return traits_of(cls, defaults | OPTIONS.get(name, {}))
 
 
 def sample(seed, training=True, height=41, width=64):
@@ -55,9 +63,7 @@ def test_what_draws_says_so_and_what_does_not_leaves_the_generator_alone(name):
         state = data["rng"].bit_generator.state
         outs.add(Compose([built(name)])(data)["img"].tobytes())
         drew = drew or data["rng"].bit_generator.state != state
-    random = (
-        TRANSFORMS.get(name).traits.of(OPTIONS.get(name, {}) | {"min_scale_factor": 0, "max_scale_factor": 1}).random
-    )
+    random = traits(name).random
     assert random == drew == (len(outs) > 1)
 
 
@@ -81,12 +87,12 @@ def test_the_label_goes_where_the_image_goes(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_says_recorded_or_kept_can_be_undone(name):
-    traits = TRANSFORMS.get(name).traits.of(OPTIONS.get(name, {}) | {"min_scale_factor": 0, "max_scale_factor": 1})
+    says = traits(name)
     out = Compose([built(name)])(sample(3, training=False))
     size = out["img"].shape[1:]
-    if traits.geometry == "kept":
+    if says.geometry == "kept":
         assert size == (41, 64) and out["trans_info"] == []
-    if traits.geometry == "recorded":
+    if says.geometry == "recorded":
         assert [size for _, size in out["trans_info"]] == [(41, 64)]
 
 
