@@ -12,7 +12,7 @@ _HOMES = {
     "Config": "paddleisa.config",
     "build_model": "paddleisa.build",
     "build_dataset": "paddleisa.build",
-    "load_weights": "paddleisa.weights",
+    "load_weights": "paddleisa.zoo.resolve",
     "read_weights": "paddleisa.weights",
     "save_weights": "paddleisa.weights",
     "Predictor": "paddleisa.predictor",

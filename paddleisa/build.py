@@ -67,14 +67,14 @@ def build_loss(config: Config) -> LossTerms:
     """The config's ``loss``: one term for each training output of the model."""
     from paddleisa.losses import LossTerms
 
-    config = check(config, "train")
+    config = check(config, "resume")  # the weights that a training starts from are of no interest here
     types = build_part(config, "loss.types", list[Annotated[object, LOSSES]])
     return LossTerms(types, config.settings.loss.coef)
 
 
 def build_optimizer(config: Config) -> tuple[Optimizer, Schedule]:
     """The config's ``optimizer`` and ``lr_scheduler``."""
-    config = check(config, "train")
+    config = check(config, "resume")
     return build_part(config, "optimizer", OPTIMIZERS), build_part(config, "lr_scheduler", SCHEDULES)
 
 

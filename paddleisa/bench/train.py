@@ -97,7 +97,7 @@ def measure_steps(precision: str, settings: dict) -> dict[str, object]:
 
     chosen = Settings(**settings)
     environment.set_device(chosen.device)
-    config = check(load_config(chosen.config, opts=chosen.opts, plugins=chosen.plugins), "train")
+    config = check(load_config(chosen.config, opts=chosen.opts, plugins=chosen.plugins), "resume")
     paddle.seed(0)
     model, loss = build_model(config), build_loss(config)
     model.train()

@@ -173,7 +173,7 @@ def _train(args: argparse.Namespace) -> tuple:
         args.opts = [*args.opts, f"batch_size={args.batch_size}"]
     device = set_device(args.device)
     config = common.load(args)
-    check(config, "train")
+    check(config, "resume")
     if args.real_data:
         build_dataset(config, "train")
     settings = Settings(

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         config = config.with_values({"ema": {}})
     if args.dry_run:
         return _dry_run(config)
-    config = common.start(args, config, "train")
+    config = common.start(args, config, "train" if args.resume_model is None else "resume")
     from paddleisa.data.check.check import quick_check
     from paddleisa.training.options import TrainOptions
     from paddleisa.training.profiling import ProfilerOptions

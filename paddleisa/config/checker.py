@@ -24,7 +24,7 @@ from paddleisa.registry import Registry
 from paddleisa.utils.nodes import KeyPath, Node, Origin, graft, shorten
 from paddleisa.utils.yaml_reader import shown
 
-Purpose = Literal["train", "val", "model"]
+Purpose = Literal["train", "resume", "val", "model"]
 
 
 class CheckedConfig(Config):
@@ -54,7 +54,8 @@ def load_config(
         opts: ``"a.b=1"`` strings; indices reach into lists: ``"train_dataset.transforms.0.min_scale_factor=0.5"``.
         plugins: Python files of users, added to those that the config names.
         flags: top-level values by name, ``{"batch_size": 4}``; ``learning_rate`` sets the schedule's.
-        purpose: what the config must be enough for (``"train"``, ``"val"``, ``"model"``); None asks for no part.
+        purpose: what the config must be enough for: ``"train"``, ``"resume"`` (of a training, whose initial weights
+            need not be here any more), ``"val"``, ``"model"``; None asks for no part.
 
     Warns:
         ConfigWarning: each of the checked config's ``warnings``.
@@ -85,6 +86,8 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
     problems = Problems()
     _require(config, NEEDS.get(purpose, ()), purpose or "", problems)
     if isinstance(config, CheckedConfig) and not defaults:
+        if purpose == "train":
+            relations.check_pretrained(config.tree, problems)
         problems.raise_if_any(config.name)
         return config
     tree = replace(config.tree, value={k: node for k, node in config.tree.value.items() if node.value is not None})
@@ -93,6 +96,8 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
     tree = _Checker(problems, defaults).options(tree, options_of(Settings), (), None)
     relations.check(tree, problems)
     check_transforms(tree, problems)
+    if purpose == "train":
+        relations.check_pretrained(tree, problems)
     problems.raise_if_any(config.name)
     return CheckedConfig(tree, config.name, config.path, settings_of(tree), problems.warnings)
 

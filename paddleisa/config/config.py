@@ -14,7 +14,7 @@ from paddleisa.config.inherit import load_tree
 from paddleisa.config.locate import find_config
 from paddleisa.config.overrides import apply_flags, apply_opts
 from paddleisa.errors import ConfigError
-from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft
+from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
 
 
 class Config(Mapping[str, Any]):
@@ -112,8 +112,21 @@ def read_config(
         ConfigError: naming file and line, or option.
     """
     path = find_config(path_or_name)
-    tree = apply_opts(apply_flags(load_tree(path), flags or {}), opts)
-    return Config(_with_plugins(tree, plugins), path.stem, path)
+    name, tree = _of_run(path) if path.is_dir() else (path.stem, load_tree(path))
+    tree = apply_opts(apply_flags(tree, flags or {}), opts)
+    return Config(_with_plugins(tree, plugins), name, path)
+
+
+def _of_run(folder: Path) -> tuple[str, Node]:
+    """Name and tree of the config that a training was run with, from the record in its newest checkpoint."""
+    from paddleisa.zoo.resolve import run_record
+
+    record = run_record(folder / "best_model" / "model") or run_record(folder / "model")
+    if record is None:
+        problem = "is a folder, neither a config nor a training's folder with a checkpoint"
+        raise ConfigError(problem, where=shorten(folder), fix="Give a .yml file inside it")
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    return facts["config_name"], graft(facts["config"], Origin(shorten(record)))
 
 
 def _with_plugins(tree: Node, plugins: Iterable[str | Path]) -> Node:

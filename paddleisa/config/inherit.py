@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from paddleisa.config import compat
+from paddleisa.config.locate import shipped_configs
 from paddleisa.errors import ConfigError
 from paddleisa.utils.nodes import Node, shorten
 from paddleisa.utils.yaml_reader import exists, kind_of, neighbours, read_file
@@ -75,6 +76,8 @@ class _Loading:
         merged = replace(own, value={})
         for base in bases:
             file = path.parent / base.value
+            if not exists(file) and base.value in (shipped := shipped_configs()):
+                file = shipped[base.value]
             if not exists(file):
                 problem = f"the {BASE} {ascii(base.value)} does not exist"
                 raise ConfigError(problem, where=base.origin, fix=neighbours(file))

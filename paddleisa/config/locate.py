@@ -19,9 +19,9 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def find_config(path_or_name: str | Path) -> Path:
-    """The file of a config. A bare name is a shipped config's; everything else is a path.
+    """The file of a config, or the folder of a training. A bare name is a shipped config's or a published model's.
 
-    Raises ConfigError, with the nearest names, when there is neither.
+    Raises ConfigError, with the nearest names, when there is none.
     """
     text = str(path_or_name)
     path, shipped = Path(text), shipped_configs()
@@ -33,5 +33,10 @@ def find_config(path_or_name: str | Path) -> Path:
         raise ConfigError("does not exist", where=shorten(path), fix=f"The shipped config is named {path.stem}")
     if path.suffix in SUFFIXES or len(path.parts) > 1:
         return path  # reading it says what is wrong, and what lies beside it
+    from paddleisa.zoo.catalogue.catalogue import load_catalogue  # needs pydantic, which reading a file does not
+
+    if text in (catalogue := load_catalogue()):
+        config = catalogue.get(text).config
+        return shipped.get(config, Path(config))
     listing = ", ".join(shipped) or "none"
     raise ConfigError(f"there is no config {ascii(text)}", fix=f"{nearest(text, shipped)} Shipped: {listing}".strip())

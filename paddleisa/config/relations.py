@@ -8,9 +8,10 @@ from dataclasses import replace
 from paddleisa.config.problems import Problems
 from paddleisa.config.signature import options_of
 from paddleisa.datasets.base import classes_of
-from paddleisa.errors import ConfigError
-from paddleisa.registry import DATASETS, MODELS, Registry
+from paddleisa.errors import ConfigError, WeightsError
+from paddleisa.registry import BACKBONES, DATASETS, MODELS, Registry
 from paddleisa.utils.nodes import Node, Origin
+from paddleisa.zoo.resolve import require_weights
 
 PARTS = ("train_dataset", "val_dataset")
 
@@ -74,6 +75,21 @@ def _fill_mode(tree: Node) -> Node:
     if option is None or "val" not in typing.get_args(option.annotation) or tree.at((part, "mode")) is not None:
         return tree
     return tree.with_at((part, "mode"), Node("val", Origin(f"default under {part}")))
+
+
+def check_pretrained(tree: Node, problems: Problems) -> None:
+    """Add a problem when the weights that a training would start from are neither here nor known by name."""
+    for path in (("model", "pretrained"), ("model", "backbone", "pretrained")):
+        node = tree.at(path)
+        if node is None or not isinstance(node.value, str):
+            continue
+        cls = class_of(tree.at(path[:-1]), BACKBONES)
+        try:
+            if node.value not in getattr(cls, "published", {}):
+                require_weights(node.value)
+        except WeightsError as error:
+            problems.add(node.origin, path, f"{error.where}: {error.problem}", error.fix)
+        return  # the model's own weights include the backbone's
 
 
 def _fill_losses(tree: Node) -> Node:

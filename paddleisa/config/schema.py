@@ -105,8 +105,10 @@ class Settings:
     to_static_training: bool = False
 
 
+_TRAINING = ("batch_size", "iters", "model", "train_dataset", "optimizer", "lr_scheduler", "loss")
 NEEDS: dict[str, tuple[str, ...]] = {
     "model": ("model",),
     "val": ("model", "val_dataset"),
-    "train": ("batch_size", "iters", "model", "train_dataset", "optimizer", "lr_scheduler", "loss"),
+    "train": _TRAINING,
+    "resume": _TRAINING,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from paddleisa.utils.environment import home
 from paddleisa.weights import load_backbone, load_weights
+from paddleisa.zoo.resolve import weights_file
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -37,8 +38,9 @@ def _of_backbone(backbone: nn.Layer, source: str) -> Path:
 
 
 def _local(source: str) -> Path:
+    """The file that a path, a training's folder, a model's name or an address means."""
     if not source.startswith(("http://", "https://")):
-        return Path(source)
+        return weights_file(source, source, download=True)
     from paddleisa.weights.archive import is_archive, read_archive
     from paddleisa.weights.read import read_weights
     from paddleisa.zoo.download.download import fetch

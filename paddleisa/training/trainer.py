@@ -66,7 +66,7 @@ def train(config: Config, options: TrainOptions, before_step: StepHook | None = 
         TrainingError: the loss is no longer a finite number.
         WriteError: a full disk; the checkpoints before it are whole.
     """
-    config = check(config, "train")
+    config = check(config, "train" if options.resume is None else "resume")
     if rank() != 0:
         return Trainer(config, options, before_step).run()
     with exclusive(Path(options.save_dir, "training"), "training into this folder", "Give another --save_dir"):

@@ -6,11 +6,19 @@ Raises everywhere: WeightsError with what to do, at once, before anything slow b
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddleisa.errors import WeightsError, nearest
 from paddleisa.zoo.catalogue.catalogue import Catalogue, load_catalogue
 from paddleisa.zoo.download.locate import cached_weights, entry_weights, local_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from paddle import nn
+
+    from paddleisa.weights.report import LoadReport
 
 FILES = ("model.pdparams", "model.safetensors")
 _ITERATION = re.compile(r"iter_(\d+)$")
@@ -38,9 +46,38 @@ def weights_file(named: str | Path | None, config_name: str, *, download: bool =
     if path.is_dir():
         problem = f"is a folder without {FILES[0]}, best_model or iter_N, so it is no model and no training's folder"
         raise WeightsError(problem, where=path, fix="Name the file of the weights")
-    raise WeightsError(
-        "there is no such file", where=path, fix=f"Check --model_path. {_beside(path, catalogue)}".strip()
-    )
+    raise WeightsError("there is no such file", where=path, fix=f"Check the path. {_beside(path, catalogue)}".strip())
+
+
+def require_weights(named: str | Path) -> None:
+    """WeightsError when ``named`` is neither an address, nor weights on this machine, nor a model of the catalogue."""
+    if not str(named).startswith(("http://", "https://")) and str(named) not in load_catalogue():
+        weights_file(named, str(named))
+
+
+def load_weights(
+    model: nn.Layer, source: str | Path | Mapping[str, np.ndarray], *, reinit_classifier: bool = False
+) -> LoadReport:
+    """Give ``model`` the weights that ``source`` names; strict: both hold the same names and shapes.
+
+    Args:
+        model: as ``build_model`` gives it.
+        source: a weights file; the folder of a training, whose best model is taken; the name of a published model,
+            which is downloaded unless it is here; or a state dict of numpy arrays.
+        reinit_classifier: leave the classifier as it is, to start from weights for other classes.
+
+    Returns:
+        The report of :func:`paddleisa.weights.load_weights`.
+
+    Raises:
+        WeightsError: there are none, they cannot be read, or they do not fit; the model is then unchanged.
+        DownloadError: they cannot be fetched.
+    """
+    from paddleisa.weights import load_weights as load
+
+    if isinstance(source, str | Path):
+        source = weights_file(source, str(source), download=True)
+    return load(model, source, reinit_classifier=reinit_classifier)
 
 
 def in_run(folder: Path) -> Path | None:
