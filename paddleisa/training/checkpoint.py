@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from paddleisa.errors import CheckpointError, WeightsError
+from paddleisa.training.optimizer_state import structured_arrays
 from paddleisa.utils.files import atomic_write, new_folder, remove_folder, sha256_of
 from paddleisa.weights import read_weights, save_weights
+from paddleisa.weights.paddle_optimizer import parameter_names, read_optimizer
 
 FORMAT = 1
 _NAME = re.compile(r"iter_(\d+)$")
@@ -55,13 +57,15 @@ def save_checkpoint(save_dir: str | os.PathLike, checkpoint: Checkpoint) -> Path
 
 
 def read_checkpoint(folder: str | os.PathLike) -> Checkpoint:
-    """Read what ``save_checkpoint`` wrote.
+    """Read what ``save_checkpoint``, or PaddleSeg, wrote. PaddleSeg's holds no facts but the iteration.
 
     Raises:
         CheckpointError: it is no checkpoint, or one of its files is missing or changed.
     """
     folder = Path(folder)
     advice = "Resume from another checkpoint, or let --resume_model auto find one"
+    if not (folder / "checkpoint.json").is_file() and (folder / "model.pdparams").is_file():
+        return _read_paddleseg(folder)
     if not (folder / "checkpoint.json").is_file():
         what = "holds no checkpoint.json, so it is no checkpoint of paddleisa" if folder.is_dir() else "does not exist"
         raise CheckpointError(f"the folder {what}", where=folder, fix=advice)
@@ -83,6 +87,31 @@ def read_checkpoint(folder: str | os.PathLike) -> Checkpoint:
         except WeightsError as error:
             raise CheckpointError(error.problem, where=file, fix=advice) from error
     return Checkpoint(facts, arrays)
+
+
+def _read_paddleseg(folder: Path) -> Checkpoint:
+    """A folder of PaddleSeg's: ``model.pdparams`` and ``model.pdopt``, the iteration in its name or its schedule."""
+    if not (folder / "model.pdopt").is_file():
+        raise CheckpointError(
+            "the folder holds weights, but no state of an optimizer (model.pdopt) to go on with",
+            where=folder,
+            fix=f"Start a training from them: --opts model.pretrained={folder}",
+        )
+    try:
+        weights = read_weights(folder / "model.pdparams")
+        state, steps = read_optimizer(folder / "model.pdopt")
+        optimizer = structured_arrays(state, parameter_names(folder / "model.pdparams")) if state else {}
+    except WeightsError as error:
+        raise CheckpointError(error.problem, where=error.where, fix=error.fix) from error
+    named = _NAME.match(folder.name)
+    iteration = int(named[1]) if named else steps
+    if iteration is None:
+        raise CheckpointError(
+            "neither the folder's name nor model.pdopt says the iteration",
+            where=folder,
+            fix="Name the folder iter_N, as PaddleSeg does",
+        )
+    return Checkpoint({"iteration": iteration}, {"model.pdparams": weights, "model.pdopt": optimizer})
 
 
 def checkpoints(save_dir: str | os.PathLike) -> list[Path]:

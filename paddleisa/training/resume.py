@@ -88,6 +88,8 @@ def resume(
             where=where,
             fix="Start a new training from its weights: model.pretrained, with --reinit_classifier for other classes",
         ) from error
+    if "config" not in checkpoint.facts:
+        missing.append("it is PaddleSeg's: it holds no config to compare with, and no best score")
     lines = [f"resumed from {where}", *(f"changed: {line}" for line in lines), *missing]
     before = checkpoint.facts.get("config", {})
     if state.best_miou is not None and any(before.get(key) != config.get(key) for key in _MEASURED_BY):
@@ -99,6 +101,8 @@ def resume(
 def differences(checkpoint: Checkpoint, config: Config, plan: Plan, where: object) -> list[str]:
     """A line for everything in which the checkpoint's run differs from this one."""
     facts = checkpoint.facts
+    if "config" not in facts:  # PaddleSeg's
+        return []
     before = Config.from_dict(facts["config"], source=str(where))
     lines = [] if before.digest() == config.digest() else before.differences(config)
     for name, now in (("world_size", world_size()), ("dataset_size", plan.dataset_size)):

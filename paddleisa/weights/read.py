@@ -70,14 +70,15 @@ def _state(value: object) -> dict[str, np.ndarray]:
     names, pieces = value.pop(NAME_TABLE, {}), value.pop(BIG_PARAMETERS, {})
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise WeightsError(f"is damaged: its entry {NAME_TABLE!r} does not map names to names", fix=AGAIN)
-    state = {name: _array(name, item) for name, item in value.items()}
+    state = {name: array_of(name, item) for name, item in value.items()}
     _join(state, pieces)
     if not state:
         raise WeightsError("holds no tensor", fix="Save model.state_dict() of the model")
     return state
 
 
-def _array(name: str, value: object) -> np.ndarray:
+def array_of(name: str, value: object) -> np.ndarray:
+    """The array in an unpickled entry of a state dict; WeightsError where there is something else."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
         value = value[1]  # a Tensor of Paddle >= 2.1: (its own name, array)
     if isinstance(value, ArrayRecord):
