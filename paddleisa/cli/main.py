@@ -34,6 +34,20 @@ COMMANDS = {
     "doctor": "is this machine ready, and what to do where it is not",
     "demo": "the main job in a few minutes, on generated street scenes",
 }
+# Options of PaddleSeg's tools that have no place here: what to do instead.
+ELSEWHERE = {
+    "--data_format": "Leave it out: networks are NCHW",
+    "--use_multilabel": "Leave it out: classes exclude each other here",
+    "--auc_roc": "Leave it out: the area under the ROC curve is not computed; see mIoU and kappa",
+    "--for_fd": "Leave it out: deploy.yaml is written in any case",
+    "--use_trt": "Leave it out: --engine paddle_inference takes TensorRT where it is there",
+    "--enable_mkldnn": "Leave it out: --engine paddle_inference computes with oneDNN on a CPU",
+    "--cpu_threads": "Set OMP_NUM_THREADS; without it every core computes",
+    "--with_argmax": "Write --output_op argmax, which is the default",
+    "--without_argmax": "Write --output_op none",
+    "--with_softmax": "Write --output_op softmax",
+    "--cfg": "Write --config",
+}
 EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -47,6 +61,7 @@ class Parser(argparse.ArgumentParser):
         """End with the mistake that ``words`` are no arguments of this command."""
         wrong = words[0].partition("=")[0]
         hint = nearest(wrong, self.options()) if wrong.startswith("--") else ""
+        hint = ELSEWHERE.get(wrong, hint)
         shown = _shortened(" ".join(map(shlex.quote, words)))
         self.error(f"unrecognized arguments: {shown}{hint and '. ' + hint}")
 

@@ -14,14 +14,14 @@ from paddleisa.config.components import settings_of
 from paddleisa.config.config import Config, read_config
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
-from paddleisa.config.schema import NEEDS, Settings
+from paddleisa.config.schema import ELSEWHERE, NEEDS, Settings
 from paddleisa.config.signature import UNKNOWN, Option, Options, effect_of, options_of
 from paddleisa.config.transform_rules import check_transforms
 from paddleisa.config.values import BadValue, describe, normalise
 from paddleisa.config.walk import Walk
 from paddleisa.errors import ConfigError, ConfigWarning, nearest, one_of
 from paddleisa.registry import Registry
-from paddleisa.utils.nodes import KeyPath, Node, Origin, graft, shorten
+from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
 from paddleisa.utils.yaml_reader import shown
 
 Purpose = Literal["train", "resume", "val", "model"]
@@ -197,7 +197,10 @@ class _Checker(Walk):
         return node
 
     def _unknown(self, node: Node, path: KeyPath, options: Options, owner: str, kind: Node | None) -> None:
-        fix = f"{nearest(path[-1], options.known)} It accepts: {', '.join(sorted(options.known)) or 'none'}".strip()
+        fix = (
+            ELSEWHERE.get(dotted(path))
+            or f"{nearest(path[-1], options.known)} It accepts: {', '.join(sorted(options.known)) or 'none'}".strip()
+        )
         if kind is not None and _other_file(kind, node):
             fix += f". type: {kind.value} is from {kind.origin}: `_inherited_: False` there drops inherited options"
         self._add(node, path, f"{owner} has no {'option' if kind else 'key'} {path[-1]!r}", fix)
@@ -206,7 +209,7 @@ class _Checker(Walk):
         if option.required:
             words = "" if option.annotation is UNKNOWN else f": {describe(option.annotation)}"
             self._add(node, path, f"{owner} needs the option {option.name!r}{words}")
-        elif self._defaults and (path or option.name not in NEEDS["train"]):
+        elif self._defaults and effect_of(option.annotation) is None and (path or option.name not in NEEDS["train"]):
             default = dataclasses.asdict(option.default) if dataclasses.is_dataclass(option.default) else option.default
             if _is_plain(default) and (path or default is not None):
                 given[option.name] = graft(default, Origin(f"default of {owner}"))

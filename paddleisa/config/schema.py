@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from paddleisa.inference.protocols import DEFAULT, protocol_names
 from paddleisa.inference.settings import LARGEST_SCALE
-from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
+from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS, NoEffect
 
 # Upper bounds are beyond every real use, and low enough that what is made of the numbers fits into a machine.
 Count = Annotated[int, Field(gt=0, le=10**9)]
@@ -27,6 +27,18 @@ def _known_protocol(name: str) -> str:
     if name not in protocol_names():
         raise ValueError(f"must be one of {', '.join(protocol_names())}, not {name!r}")
     return name
+
+
+def _never(given: bool) -> bool:
+    if given:
+        raise ValueError("must be false: classes exclude each other here. For masks that overlap, train one model each")
+    return given
+
+
+def _not_computed(given: bool) -> bool:
+    if given:
+        raise ValueError("must be false: the area under the ROC curve is not computed. Remove it; see mIoU and kappa")
+    return given
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ class TestConfig:
     crop_size: Size | None = None
     stride: Size | None = None
     protocol: Annotated[str, AfterValidator(_known_protocol)] = DEFAULT  # ours; see inference/protocols.py
+    auc_roc: Annotated[bool, AfterValidator(_not_computed)] = False
+    use_multilabel: Annotated[bool, AfterValidator(_never)] = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,8 @@ class Settings:
         ema: None trains without a moving average, ``{}`` with its defaults.
         early_stop: evaluations in a row without a better mIoU; None goes on to the end.
         repeats: times that the training images count as one epoch.
-        to_static_training: a key of PaddleSeg 2.x.
+
+    The last ones are PaddleSeg's, accepted without an effect.
     """
 
     batch_size: Batch = 1
@@ -102,7 +117,12 @@ class Settings:
     ema: EMA | None = None
     early_stop: Count | None = None
     repeats: Count = 1
-    to_static_training: bool = False
+    to_static_training: Annotated[bool, NoEffect("training stays dynamic, with the same results")] = False
+    uniform_output_enabled: Annotated[bool, NoEffect("every run has one layout of files")] = False
+    print_mem_info: Annotated[bool, NoEffect("the log has the peak memory anyway")] = False
+    log_ranks: Annotated[int | str | list[int], NoEffect("the first process logs")] = 0
+    pdx_model_name: Annotated[str | None, NoEffect("only PaddleX reads it")] = None
+    hpi_config_path: Annotated[str | None, NoEffect("only PaddleX reads it")] = None
 
 
 _TRAINING = ("batch_size", "iters", "model", "train_dataset", "optimizer", "lr_scheduler", "loss")
@@ -111,4 +131,18 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "val": ("model", "val_dataset"),
     "train": _TRAINING,
     "resume": _TRAINING,
+}
+
+# Keys that PaddleSeg's users may write and that have no place here, by their key path: what to do instead.
+_OPTIONS = ("save_dir", "save_interval", "num_workers", "do_eval", "use_vdl", "log_iters", "keep_checkpoint_max")
+ELSEWHERE = {
+    "distill_loss": "Remove it: no teacher stands beside the model",
+    "use_multilabel": "Remove it: classes exclude each other here",
+    "profiler_options": "It is an option of the command: paddleisa train --profiler_options",
+    "resume_model": "It is an option of the command: paddleisa train --resume_model",
+    "early_stop_intervals": "The key is early_stop, in evaluations",
+    "use_ema": "The key is ema: {decay: 0.9998}",
+    "data_format": "Remove it: networks are NCHW",
+    "device": "It is an option of the command: --device",
+    **{name: f"It is an option of the command: paddleisa train --{name}" for name in _OPTIONS},
 }

@@ -45,8 +45,6 @@ def announcement(config: Config, plan: Plan, precision: Precision) -> list[str]:
         lines.append(precision.note)
     if plan.world_size > 1 and paddle.get_device() == "cpu":
         lines.append("Paddle has no SyncBatchNorm on CPUs: each process normalises its own images")
-    if config.settings.to_static_training:
-        lines.append("to_static_training does nothing here: training stays dynamic, with the same results")
     epochs = f"{plan.steps_per_epoch} iterations an epoch, {plan.epoch(plan.iters)} epochs"
     return [*lines, f"{plan.dataset_size} images, {epochs}"]
 

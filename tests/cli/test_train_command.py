@@ -58,7 +58,7 @@ def test_early_stop_intervals_stops_early(train, tmp_path):
 
 
 def test_to_static_training_trains_the_same_and_says_that_it_does_nothing(train, call, tmp_path):
-    assert "to_static_training does nothing here" in train("--iters", 2, "--to_static_training").out
+    assert "to_static_training: changes nothing here" in train("--iters", 2, "--to_static_training").err
     call("train", "--config", TINY, "--save_dir", tmp_path / "plain", "--iters", 2)
     run, plain = (read_weights(tmp_path / name / "iter_2/model.pdparams") for name in ("run", "plain"))
     assert all(np.array_equal(run[name], plain[name]) for name in plain)
