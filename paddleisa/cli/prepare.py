@@ -37,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     voc.add_argument("--sbd", type=Path, metavar="DIR|FILE", help="SBD's folder (benchmark_RELEASE) or benchmark.tgz")
     voc.add_argument("--archive", type=Path, metavar="FILE", help="VOCtrainval_11-May-2012.tar")
     voc.add_argument("--offline", action="store_true", help="download nothing")
-    for command in (cityscapes, voc):
+    public = action("dataset", "unpack and convert a public data set's official files, then check the data")
+    public.add_argument("kind", metavar="CLASS", help="CocoStuff, CocoStuff10k, PascalContext, ADE20K, LIP, ...")
+    public.add_argument("root", type=Path, metavar="ROOT", help="its dataset_root, with the official archives in it")
+    public.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with own data sets")
+    for command in (cityscapes, voc, public):
         command.add_argument("--overwrite", action="store_true", help="make labels again that are there and different")
         command.add_argument("--quick", action="store_true", help="end with the quick check instead of the full one")
         _add_report(command)
@@ -72,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.num_workers = core_count() if args.num_workers is None else max(0, args.num_workers)
     actions = {"cityscapes": _cityscapes, "voc": _voc, "check": _check, "scenes": _scenes, "browse": _browse}
-    actions |= {"own": _own, "labels": prepare_own.run_labels}
+    actions |= {"dataset": _dataset, "own": _own, "labels": prepare_own.run_labels}
     return actions[args.action](args)
 
 
@@ -114,6 +118,17 @@ def _voc(args) -> int:
     counts = PascalVOC.counts
     print(f"trainaug {done.trainaug} images (published {counts['trainaug']}), val {done.val} ({counts['val']})")
     return _finish(args, _config("PascalVOC", args.root, {"train": "trainaug", "val": "val"}))
+
+
+def _dataset(args) -> int:
+    from paddleisa.config.plugins import import_plugin
+    from paddleisa.data.prepare.by_table import prepare_by_table
+
+    for plugin in args.plugin:
+        import_plugin(plugin, "--plugin")
+    done = prepare_by_table(args.root, args.kind, overwrite=args.overwrite, workers=args.num_workers)
+    print(f"{done.made} labels made, {done.kept} were there and right")
+    return _finish(args, _config(args.kind, args.root, {mode: mode for mode in ("train", "val")}))
 
 
 def _own(args) -> int:

@@ -96,8 +96,8 @@ class SegmentationData:
         layout: how its files lie below ``dataset_root``; None for data that no file holds.
         source: where it comes from.
         counts: {mode: published number of images}.
-        raw_table: (256,) uint8, the number in a label of each number in the label that it was made from
-            (``layout.raw_labels``); None where labels are read as they are downloaded.
+        raw_table: uint8, the number in a label of each number in the label that it was made from
+            (``layout.raw_labels``), at least 256 of them; None where labels are read as they are downloaded.
         samples: (image path, label path or None) in order.
         mode: which part of the data this is.
         seed: of the random numbers; the training run sets it.

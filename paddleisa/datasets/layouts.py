@@ -28,6 +28,8 @@ class Source:
         labels: the archive that holds the labels.
         prepare: command that makes the labels which training reads, with {root}; None where the archive has them.
         get: shell commands that bring the data to a machine that has none, with {root} and its {parent}.
+        archives: {official archive: folder below the root to unpack it into}, for ``paddleisa prepare``.
+        matrix: name of the labels in MATLAB files, where the downloaded labels are such.
     """
 
     root: str = ""
@@ -36,6 +38,8 @@ class Source:
     labels: str = ""
     prepare: str | None = None
     get: tuple[str, ...] = ()
+    archives: Mapping[str, str] = field(default_factory=dict)
+    matrix: str = ""
 
     def commands(self, root: str | Path) -> list[str]:
         """``get`` for a folder."""
@@ -57,6 +61,10 @@ class Layout(Protocol):
 
     def survey(self, root: Path, mode: str, source: Source) -> Inventory:
         """The samples of ``mode`` below ``root``, with what is wrong."""
+        ...
+
+    def conversions(self, root: Path) -> list[tuple[Path, Path]]:
+        """(downloaded label, label to make of it), of all that are there; empty where labels are read as they are."""
         ...
 
 
@@ -104,6 +112,17 @@ class PairedFolders:
         found.add_missing(again(source.images))  # links to nowhere
         return found
 
+    def conversions(self, root: Path) -> list[tuple[Path, Path]]:
+        """(downloaded label, label to make of it), of all that are there."""
+        if self.raw_labels is None:
+            return []
+        found = []
+        for part in dict.fromkeys(self.parts.values()):
+            folder, form = _folder(root, self.labels, part)
+            for name, path in sorted(files_of(root, self.raw_labels, part).items()):
+                found.append((Path(path), folder / (name + form.rpartition("*")[2])))
+        return found
+
     def _pair(self, found: Inventory, images: dict[str, str], root: Path, part: str, source: Source) -> None:
         labels = files_of(root, self.labels, part)
         raw = {} if self.raw_labels is None else files_of(root, self.raw_labels, part)
@@ -134,6 +153,8 @@ class NameLists:
         images: path of an image with {name}.
         parts: {mode: ((list, path of its labels with {name}), ...)}.
         prepared: lists that preparation makes, each with the list whose names must not be in it.
+        raw_labels: path with {name} of the labels as they are downloaded, where preparation makes others of them.
+        made_of: {list that preparation makes: list of which it keeps the names that have a raw label}.
     """
 
     base: str
@@ -141,6 +162,8 @@ class NameLists:
     images: str
     parts: Mapping[str, tuple[tuple[str, str], ...]]
     prepared: Mapping[str, str] = field(default_factory=dict)
+    raw_labels: str | None = None
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
     def survey(self, root: Path, mode: str, source: Source) -> Inventory:
         """The samples of ``mode``, with what is wrong."""
@@ -150,7 +173,8 @@ class NameLists:
             return found
         for name, labels in self.parts[mode]:
             path, first = base / self.lists.format(list=name), len(found.rows)
-            fix = source.make_labels(root) if name in self.prepared else again(source.images)
+            made = name in self.prepared or self.raw_labels is not None
+            fix = source.make_labels(root) if made else again(source.images)
             names = self._names(found, path, fix)
             found.rows += [
                 (str(base / self.images.format(name=n)), str(base / labels.format(name=n))) for _, n in names
@@ -160,6 +184,19 @@ class NameLists:
                 self._keep_apart(found, names, base / self.lists.format(list=self.prepared[name]), first, fix)
             found.add_missing(fix, first)
         return found
+
+    def conversions(self, root: Path) -> list[tuple[Path, Path]]:
+        """(downloaded label, label to make of it), of the names in the lists that are there."""
+        if self.raw_labels is None:
+            return []
+        found = {}
+        for name, labels in {part for parts in self.parts.values() for part in parts}:
+            path = root / self.base / self.lists.format(list=name)
+            for stem in read_names(path, "") if path.is_file() else ():
+                raw = root / self.base / self.raw_labels.format(name=stem)
+                if raw.is_file():
+                    found[raw] = root / self.base / labels.format(name=stem)
+        return sorted(found.items())
 
     def _names(self, found: Inventory, path: Path, fix: str) -> list[tuple[str, str]]:
         text = _text_of(found, path, fix)
@@ -216,6 +253,10 @@ class ListFile:
             found.add("list_empty", path, "the list names no image", "Write a line `image label` for each sample")
         found.add_missing(f"Restore it, or remove its line from {path}; names are relative to {root}")
         return found
+
+    def conversions(self, root: Path) -> list[tuple[Path, Path]]:
+        """None: labels are read as they are."""
+        return []
 
 
 def files_of(root: Path, pattern: str, part: str) -> dict[str, str]:

@@ -34,7 +34,9 @@ def labels(root, kind="labelTrainIds"):
 
 
 def snapshot(root):
-    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "TrainIds" not in path.name}
+    """The content of everything that was downloaded."""
+    files = (path for path in root.rglob("[!.]*") if path.is_file() and "TrainIds" not in path.name)
+    return {path: path.read_bytes() for path in files}
 
 
 def same(one, other):
@@ -172,7 +174,7 @@ def test_the_official_zips_in_the_folder_are_unpacked(root, tmp_path, monkeypatc
         zipped(root, folder, target / name)
     assert prepare(target).made == 4
     assert same(labels(target), wanted)
-    assert sorted(p.name for p in target.iterdir()) == sorted([*module.ARCHIVES, "leftImg8bit", "gtFine"])
+    assert sorted(p.name for p in target.glob("[!.]*")) == sorted([*module.ARCHIVES, "leftImg8bit", "gtFine"])
 
 
 def test_unpacking_that_was_killed_goes_on(root, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from paddleisa.data.prepare.parallel import alone_in_root, on_files
 from paddleisa.data.prepare.unpack import unfinished, unpack
-from paddleisa.data.prepare.write_label import Made, make_label
+from paddleisa.data.prepare.write_label import Made, Prepared, make_label
 from paddleisa.datasets.cityscapes import LABEL_IDS, NUM_IDS, TO_TRAIN_ID, TRAIN_IDS
 from paddleisa.datasets.images import read_label
 from paddleisa.errors import DataError, UsageError
@@ -35,14 +34,6 @@ class Task(NamedTuple):
     source: str
     target: str
     overwrite: bool
-
-
-@dataclass
-class Prepared:
-    """How many labels were made, and how many were there already and right."""
-
-    made: int = 0
-    kept: int = 0
 
 
 @alone_in_root(makes_root=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,14 @@ from paddleisa.datasets.images import read_label, write_label
 from paddleisa.errors import DataError
 
 Made = Literal["made", "kept"]
+
+
+@dataclass
+class Prepared:
+    """How many labels were made, and how many were there already and right."""
+
+    made: int = 0
+    kept: int = 0
 
 
 def make_label(

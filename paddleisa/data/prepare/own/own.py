@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from paddleisa.data.prepare.write_label import make_label
 from paddleisa.datasets.image_header import open_header
 from paddleisa.errors import DataError, UsageError
 from paddleisa.utils.files import atomic_write
+from paddleisa.utils.lock import exclusive
 
 SEPARATOR = "\t"  # names may hold blanks
 _BACKGROUNDS = {BACKGROUND, "unlabeled", "unlabelled", "unknown", "void", "none", "other"}
@@ -83,9 +85,7 @@ class OwnData:
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
 
 
-def make_labels(
-    folder: str | Path, target: str | Path, wishes: Wishes, progress: bool = True, leave_out: Path | None = None
-) -> OwnData:
+def make_labels(folder: str | Path, target: str | Path, wishes: Wishes, progress: bool = True) -> OwnData:
     """Write a label, a palette PNG of class ids, for every annotated image; nothing else is written or changed.
 
     Args:
@@ -93,13 +93,20 @@ def make_labels(
         target: folder for the labels.
         wishes: what the user says about them.
         progress: show a bar.
-        leave_out: folder whose files are results and no data; None takes ``target``.
 
     Raises:
         DataError: nothing that can be read, naming a file. UsageError: a table of classes that does not fit.
     """
-    folder, target = Path(folder), Path(target)
-    found, left_out = _annotations(folder, target if leave_out is None else leave_out, wishes, progress)
+    with _alone(Path(target)):
+        return _labels(Path(folder), Path(target), wishes, progress, Path(target))
+
+
+def _alone(target: Path) -> AbstractContextManager:
+    return exclusive(target / "prepare", "writing into this folder", "Wait for it to end")
+
+
+def _labels(folder: Path, target: Path, wishes: Wishes, progress: bool, leave_out: Path) -> OwnData:
+    found, left_out = _annotations(folder, leave_out, wishes, progress)
     if wishes.ignore_background:
         found = _without_background(found)
     bar = _bar("convert", progress)
@@ -156,31 +163,32 @@ def prepare_own(
     entry = best_shipped(start)
     if not 0 < val_share < 1:
         raise UsageError(f"{val_share} is no share of the images", where="--val", fix="Give a number such as 0.2")
-    done = make_labels(folder, target / "labels", wishes or Wishes(), progress, leave_out=target)
-    names = [name_of(_relative(image, folder))[1] for image, _ in done.rows]
-    if group is None and (advice := likely_sequences(names)):
-        done.notes.append(advice)
-    is_val = split(done.pixels > 0, groups_of(names, group), val_share, seed)
-    done.notes += _one_sided(done, is_val)
-    lists = {}
-    for mode, chosen in (("train", ~is_val), ("val", is_val)):
-        lists[mode], done.counts[mode] = str(target / f"{mode}.txt"), int(chosen.sum())
-        with atomic_write(lists[mode], "w") as stream:
-            for number in np.flatnonzero(chosen):
-                stream.write(SEPARATOR.join(_listed(path, folder) for path in done.rows[number]) + "\n")
-    recipe = choose(done.sizes[~is_val], this_machine(), entry, **numbers)
-    data = {
-        "dataset_root": str(folder),
-        "num_classes": len(done.names),
-        "class_names": done.names,
-        "palette": done.palette.tolist(),
-        "separator": SEPARATOR,
-    }
-    counts = f"{done.counts['train']} images for training, {done.counts['val']} for validation"
-    done.config = target / f"{folder.resolve().name}.yml"
-    with atomic_write(done.config, "w") as stream:
-        stream.write(config_text(recipe, data, lists, f"{folder.resolve().name}: {done.kind}, {counts}."))
-    return done
+    with _alone(target):
+        done = _labels(folder, target / "labels", wishes or Wishes(), progress, target)
+        names = [name_of(_relative(image, folder))[1] for image, _ in done.rows]
+        if group is None and (advice := likely_sequences(names)):
+            done.notes.append(advice)
+        is_val = split(done.pixels > 0, groups_of(names, group), val_share, seed)
+        done.notes += _one_sided(done, is_val)
+        lists = {}
+        for mode, chosen in (("train", ~is_val), ("val", is_val)):
+            lists[mode], done.counts[mode] = str(target / f"{mode}.txt"), int(chosen.sum())
+            with atomic_write(lists[mode], "w") as stream:
+                for number in np.flatnonzero(chosen):
+                    stream.write(SEPARATOR.join(_listed(path, folder) for path in done.rows[number]) + "\n")
+        recipe = choose(done.sizes[~is_val], this_machine(), entry, **numbers)
+        data = {
+            "dataset_root": str(folder),
+            "num_classes": len(done.names),
+            "class_names": done.names,
+            "palette": done.palette.tolist(),
+            "separator": SEPARATOR,
+        }
+        counts = f"{done.counts['train']} images for training, {done.counts['val']} for validation"
+        done.config = target / f"{folder.resolve().name}.yml"
+        with atomic_write(done.config, "w") as stream:
+            stream.write(config_text(recipe, data, lists, f"{folder.resolve().name}: {done.kind}, {counts}."))
+        return done
 
 
 def _annotations(folder: Path, target: Path, wishes: Wishes, progress: bool) -> tuple[Annotations, list[str]]:
