@@ -7,12 +7,9 @@ from pathlib import Path
 
 import mkdocs_gen_files
 
-from paddleisa import datasets, losses, models, optim, registry, transforms  # noqa: F401  (they fill the registries)
-from paddleisa.config.signature import options_of
-from paddleisa.config.values import describe
+from paddleisa.config.listing import markdown
 
 PACKAGE = Path(__file__).parents[1] / "paddleisa"
-TABLES = ("MODELS", "HEADS", "BACKBONES", "DATASETS", "TRANSFORMS", "LOSSES", "OPTIMIZERS", "SCHEDULES")
 
 
 def reference() -> str:
@@ -29,24 +26,8 @@ def reference() -> str:
 
 
 def components() -> str:
-    """Every registered component with its options, their kinds and defaults."""
-    lines = ["# Components", "", "What a config's `type:` may name, and the options of each.", ""]
-    for name in TABLES:
-        table = getattr(registry, name)
-        lines += [f"## {table.kind.capitalize()}", ""]
-        for component in sorted(table):
-            cls = table.get(component)
-            summary = (cls.__doc__ or "").strip().partition("\n")[0]
-            lines += [f"### {component}", "", summary, ""]
-            options = options_of(cls).known.values()
-            if options:
-                lines += ["| option | kind | default |", "|---|---|---|"]
-            for option in options:
-                kind = describe(option.annotation).replace("|", "\\|")
-                default = "needed" if option.required else f"`{option.default}`".replace("|", "\\|")
-                lines.append(f"| `{option.name}` | {kind} | {default} |")
-            lines.append("")
-    return "\n".join(lines)
+    """Every registered component with its options, their kinds and defaults, as `paddleisa components` lists them."""
+    return f"# Components\n\nWhat a config's `type:` may name, and the options of each.\n\n{markdown()}"
 
 
 for page, text in (("reference/python.md", reference()), ("reference/components.md", components())):

@@ -55,6 +55,12 @@ class Registry:
         """
         self._explained[name] = sentence
 
+    @property
+    def explained(self) -> dict[str, str]:
+        """Names of PaddleSeg's that have no place here, and what to write instead of each."""
+        importlib.import_module(self._home)
+        return dict(self._explained)
+
     def advice(self, name: str) -> str:
         """What to write instead of a ``name`` that is not registered: its explanation, or the names that are."""
         importlib.import_module(self._home)
@@ -87,3 +93,4 @@ DATASETS = Registry("dataset", "paddleisa.datasets")
 TRANSFORMS = Registry("transform", "paddleisa.transforms")
 OPTIMIZERS = Registry("optimizer", "paddleisa.optim")
 SCHEDULES = Registry("learning-rate schedule", "paddleisa.optim")
+TABLES = (MODELS, BACKBONES, HEADS, LOSSES, OPTIMIZERS, SCHEDULES, DATASETS, TRANSFORMS)

@@ -31,6 +31,7 @@ COMMANDS = {
     "zoo": "list, download and verify released models",
     "reproduce": "measure published scores again",
     "bench": "measure attention, models, reading and training on this machine",
+    "components": "list what a config may name, with options and defaults",
     "doctor": "is this machine ready, and what to do where it is not",
     "demo": "the main job in a few minutes, on generated street scenes",
 }
