@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_report(check)
     scenes = action("scenes", "write generated street scenes in a data set's layout, to rehearse with")
     scenes.add_argument("root", type=Path, metavar="ROOT")
-    scenes.add_argument("--layout", choices=("cityscapes", "voc"), required=True)
+    scenes.add_argument(
+        "--layout", required=True, help="cityscapes, voc, or a data set's class: CocoStuff, ADE20K, ..."
+    )
     scenes.add_argument(
         "--num_images", type=int, nargs="+", default=[40], metavar="N", help="of train, and of val (a fourth)"
     )
@@ -147,7 +149,7 @@ def _check(args) -> int:
 
 
 def _scenes(args) -> int:
-    from paddleisa.data.synthetic.write import prepare_scenes
+    from paddleisa.data.synthetic.write import prepare_scenes, writer_of
     from paddleisa.errors import UsageError
 
     if len(args.num_images) > 2 or min(args.num_images) < 1 or min(args.size) < 32 or args.seed < 0:
@@ -160,7 +162,7 @@ def _scenes(args) -> int:
     val = args.num_images[1] if len(args.num_images) > 1 else max(1, train // 4)
     marker = prepare_scenes(args.root, args.layout, (train, val), tuple(args.size), args.seed, workers=args.num_workers)
     print(f"{args.root}: {', '.join(f'{count} {mode}' for mode, count in marker.counts.items())}")
-    print(f"Next: paddleisa prepare {args.layout} {args.root}")
+    print(f"Next: {writer_of(args.layout).next_command(args.root)}")
     return 0
 
 

@@ -140,7 +140,7 @@ def test_archives_are_unpacked_where_they_belong(root, tmp_path, masks):
     fresh = tmp_path / "fresh"
     done = prepare(fresh, archive=tmp_path / "voc.tar", sbd=tmp_path / "benchmark.tgz")
     assert done.made == 3 and aug(fresh) == "2008_000002\n2010_000001\n2011_003276\n"
-    assert sorted(path.name for path in fresh.iterdir()) == ["VOC2012", "benchmark_RELEASE"]
+    assert sorted(path.name for path in fresh.glob("[!.]*")) == ["VOC2012", "benchmark_RELEASE"]
 
 
 @pytest.mark.parametrize("given", ["", "dataset"])

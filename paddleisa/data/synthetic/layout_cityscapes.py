@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from paddleisa.data.synthetic.any_layout import AnyLayout
 from paddleisa.data.synthetic.polygons import draw, outlines
 from paddleisa.datasets.cityscapes import TO_TRAIN_ID
 from paddleisa.datasets.images import write_image, write_label
 from paddleisa.utils.files import atomic_write
 
-FOLDERS = ("leftImg8bit", "gtFine")
 CITIES = {"train": ("aachen", "bremen", "ulm"), "val": ("frankfurt", "lindau", "munster")}
 # Names, ids and colours of Cityscapes for the scenes' eight classes, in the scenes' order, and for the camera's car.
 _CLASSES = (
@@ -31,48 +32,34 @@ _NAMES = {number: name for name, number, _ in (*_CLASSES, _HOOD)}
 _WITH_INSTANCES = (24, 26)
 
 
-def parts(train: int, val: int) -> dict[str, int]:
-    """Number of pictures of each folder."""
-    return {"train": train, "val": val}
+@dataclass(frozen=True)
+class CityscapesDownload(AnyLayout):
+    """Cityscapes' two folders, with colours, instances and polygons beside the labelIds."""
 
+    kind: str = "Cityscapes"
 
-def counts(parts: dict[str, int]) -> dict[str, int]:
-    """Number of images of each mode of the data set."""
-    return dict(parts)
+    def name(self, part: str, index: int) -> str:
+        """``CITY/CITY_SEQUENCE_FRAME`` of a picture."""
+        city = CITIES[part][index % len(CITIES[part])]
+        return f"{city}/{city}_{index // len(CITIES[part]):06d}_000019"
 
-
-def classes(parts: dict[str, set[int]]) -> dict[str, list[int]]:
-    """Class ids of each mode, from those of each folder."""
-    return {part: sorted(ids) for part, ids in parts.items()}
-
-
-def write_lists(root: Path, parts: dict[str, int]) -> None:
-    """Cityscapes has no lists."""
-
-
-def stem(part: str, index: int) -> str:
-    """``CITY/CITY_SEQUENCE_FRAME`` of a picture."""
-    city = CITIES[part][index % len(CITIES[part])]
-    return f"{city}/{city}_{index // len(CITIES[part]):06d}_000019"
-
-
-def write_sample(root: Path, part: str, index: int, img: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Write a picture and its annotations; its train ids."""
-    table = np.full(256, _HOOD[1], np.uint8)
-    table[: len(_CLASSES)] = [number for _, number, _ in _CLASSES]
-    polygons = outlines(cv2.LUT(label, table))
-    height, width = label.shape
-    ids = draw(polygons, (width, height))  # drawn from the polygons, as the official files were
-    name = stem(part, index)
-    truth = root / "gtFine" / part
-    write_image(root / "leftImg8bit" / part / f"{name}_leftImg8bit.png", img)
-    write_label(truth / f"{name}_gtFine_labelIds.png", ids)
-    write_image(truth / f"{name}_gtFine_color.png", _colours()[ids])
-    _write_instances(truth / f"{name}_gtFine_instanceIds.png", ids)
-    with atomic_write(truth / f"{name}_gtFine_polygons.json", "w") as stream:
-        objects = [{"label": _NAMES[number], "polygon": points} for number, points in polygons]
-        json.dump({"imgHeight": height, "imgWidth": width, "objects": objects}, stream)
-    return TO_TRAIN_ID[ids]
+    def write_sample(self, root: Path, part: str, index: int, img: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Write a picture and its annotations; its train ids."""
+        table = np.full(256, _HOOD[1], np.uint8)
+        table[: len(_CLASSES)] = [number for _, number, _ in _CLASSES]
+        polygons = outlines(cv2.LUT(label, table))
+        height, width = label.shape
+        ids = draw(polygons, (width, height))  # drawn from the polygons, as the official files were
+        name = self.name(part, index)
+        truth = root / "gtFine" / part
+        write_image(root / "leftImg8bit" / part / f"{name}_leftImg8bit.png", img)
+        write_label(truth / f"{name}_gtFine_labelIds.png", ids)
+        write_image(truth / f"{name}_gtFine_color.png", _colours()[ids])
+        _write_instances(truth / f"{name}_gtFine_instanceIds.png", ids)
+        with atomic_write(truth / f"{name}_gtFine_polygons.json", "w") as stream:
+            objects = [{"label": _NAMES[number], "polygon": points} for number, points in polygons]
+            json.dump({"imgHeight": height, "imgWidth": width, "objects": objects}, stream)
+        return TO_TRAIN_ID[ids]
 
 
 def _colours() -> np.ndarray:

@@ -9,13 +9,13 @@ import numpy as np
 
 from paddleisa.data.prepare.manifest import Marker, read_marker, write_marker
 from paddleisa.data.prepare.parallel import alone_in_root, on_files
-from paddleisa.data.synthetic import layout_cityscapes as scenes_cityscapes
-from paddleisa.data.synthetic import layout_voc as scenes_voc
+from paddleisa.data.synthetic.any_layout import AnyLayout
+from paddleisa.data.synthetic.layout_cityscapes import CityscapesDownload
+from paddleisa.data.synthetic.layout_voc import VocDownload
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import UsageError
 
-Layout = Literal["cityscapes", "voc"]
-LAYOUTS = {"cityscapes": scenes_cityscapes, "voc": scenes_voc}
+_OWN = {"cityscapes": CityscapesDownload(), "voc": VocDownload()}  # with more in them than their classes say
 _BLOCK = 1_000_000  # seeds of the parts of one layout that the data set Scenes has no mode for
 
 
@@ -23,7 +23,7 @@ class Task(NamedTuple):
     """One picture to draw and write: number ``index`` of ``part``."""
 
     root: str
-    layout: Layout
+    layout: str
     part: str
     index: int
     size: tuple[int, int]
@@ -33,7 +33,7 @@ class Task(NamedTuple):
 @alone_in_root(makes_root=True)
 def prepare_scenes(
     root: str | Path,
-    layout: Layout,
+    layout: str,
     num_images: tuple[int, int] = (40, 10),
     size: tuple[int, int] = (512, 256),
     seed: int = 0,
@@ -47,9 +47,9 @@ def prepare_scenes(
     that are there are drawn again and replaced, unless the folder holds other data.
 
     Args:
-        root: the data set's root: a folder for ``leftImg8bit`` and ``gtFine``, or for ``VOC2012``.
-        layout: cityscapes (labelIds, instanceIds, colours, polygons) or voc (VOC2012 and an SBD release of .mat files,
-            which has as many further images as train).
+        root: the data set's root: a folder for ``leftImg8bit`` and ``gtFine``, for ``VOC2012``, ...
+        layout: cityscapes (labelIds, instanceIds, colours, polygons), voc (VOC2012 and an SBD release of .mat files,
+            which has as many further images as train), or the class of any data set that describes its layout.
         num_images: (train, val).
         size: (width, height), pixels.
         seed: of the pictures.
@@ -58,12 +58,11 @@ def prepare_scenes(
     Raises:
         UsageError: the folder holds data that was not generated here. DataError: files that could not be written.
     """
-    root, writer = Path(root), LAYOUTS[layout]
+    root, writer = Path(root), writer_of(layout)
     parts = writer.parts(*num_images)
     wanted = Marker(layout, writer.counts(parts), {}, size, seed)
-    _require_own(root, writer.FOLDERS, wanted)
-    if layout == "voc":
-        scenes_voc.require()
+    _require_own(root, writer.folders, wanted)
+    writer.require()
     tasks = [
         Task(str(root), layout, part, index, size, seed) for part, count in parts.items() for index in range(count)
     ]
@@ -80,13 +79,18 @@ def prepare_scenes(
     return marker
 
 
+def writer_of(layout: str) -> AnyLayout:
+    """What writes a layout; UsageError, ConfigError where there is no such layout."""
+    return _OWN.get(layout) or AnyLayout(layout)
+
+
 def draw(task: Task) -> list[int]:
     """Draw and write one picture; the class ids (as training counts them) in it. Runs in a worker process."""
     width, height = task.size
     mode: Literal["train", "val"] = "val" if task.part == "val" else "train"
     seed = task.seed + (_BLOCK if task.part == "aug" else 0)
     sample = Scenes([], mode, task.index + 1, height, width, seed).read(task.index)
-    label = LAYOUTS[task.layout].write_sample(Path(task.root), task.part, task.index, sample["img"], sample["label"])
+    label = writer_of(task.layout).write_sample(Path(task.root), task.part, task.index, sample["img"], sample["label"])
     return [int(number) for number in np.unique(label) if number != 255]
 
 
