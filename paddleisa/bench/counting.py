@@ -16,7 +16,7 @@ from paddleisa.models.attention import AllPositions, LongRange, SelfAttention
 
 def count_network(config: str, opts: list[str], plugins: list[str], size: tuple[int, int]) -> dict[str, object]:
     """Measurement for a child: ``parameters`` and ``flops`` of one image of ``size`` (height, width), in evaluation."""
-    return network_cost(load_config(config, opts=opts, plugins=plugins), tuple(size))
+    return network_cost(load_config(config, opts=opts, plugins=plugins), (size[0], size[1]))
 
 
 def network_cost(config: Config, size: tuple[int, int]) -> dict[str, object]:
@@ -48,11 +48,11 @@ def _listen(layer: nn.Layer, found: list[int]) -> None:
             )
 
 
-def _convolution(layer: nn.Conv2D, inputs: tuple, output: object) -> int:
+def _convolution(layer: nn.Conv2D, inputs: tuple, output: paddle.Tensor) -> int:
     return 2 * math.prod(output.shape) * math.prod(layer.weight.shape[1:])  # weight: (out, in / groups, kh, kw)
 
 
-def _linear(layer: nn.Linear, inputs: tuple, output: object) -> int:
+def _linear(layer: nn.Linear, inputs: tuple, output: paddle.Tensor) -> int:
     return 2 * math.prod(output.shape) * layer.weight.shape[0]
 
 

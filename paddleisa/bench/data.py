@@ -5,12 +5,17 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
 from paddleisa.bench.process import run_in_child
 from paddleisa.bench.progress import announced
 from paddleisa.bench.report import Column, Report, Row, Table, given
 
-SPLITS = ("train", "val")
+if TYPE_CHECKING:
+    from paddleisa.datasets.base import SegmentationData
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, ...] = ("train", "val")
 WHAT = "samples read, decoded and transformed in one process, nothing done with them"
 
 
@@ -62,7 +67,7 @@ def bench_data(splits: list[str], num_workers: int, settings: Settings) -> Repor
     return Report("bench data", WHAT, None, given(settings), tables, notes)
 
 
-def measure_rate(split: str, workers: int, settings: dict) -> dict[str, object]:
+def measure_rate(split: Split, workers: int, settings: dict) -> dict[str, object]:
     """Frames per second of one split with ``workers`` reading threads, 0: in this one."""
     from paddleisa.utils.concurrency import prefetched
 
@@ -84,7 +89,7 @@ def measure_rate(split: str, workers: int, settings: dict) -> dict[str, object]:
     }
 
 
-def measure_shares(split: str, settings: dict) -> dict[str, float]:
+def measure_shares(split: Split, settings: dict) -> dict[str, float]:
     """Mean seconds of a sample spent in reading, in each step that really runs, and in the rest (layout, copies)."""
     chosen = Settings(**settings)
     dataset = _dataset(split, chosen)
@@ -114,7 +119,7 @@ def _timed(name: str, function, spent: dict[str, float]):
     return timed
 
 
-def _dataset(split: str, settings: Settings):
+def _dataset(split: Split, settings: Settings) -> SegmentationData:
     from paddleisa.build import build_dataset
     from paddleisa.config import load_config
 

@@ -86,15 +86,15 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     from paddleisa.bench.timing import measure
     from paddleisa.utils import environment, memory
 
-    settings = Settings(**{**settings, "window": tuple(settings["window"])})
-    environment.set_device(settings.device)
+    chosen = Settings(**{**settings, "window": tuple(settings["window"])})
+    environment.set_device(chosen.device)
     training = way == "training"
-    if settings.device == "cpu":  # where the system would kill; a GPU's allocator says that it has no more
-        memory.require(needed_bytes(kind, tuple(size), training, settings), settings.memory_limit)
+    if chosen.device == "cpu":  # where the system would kill; a GPU's allocator says that it has no more
+        memory.require(needed_bytes(kind, (size[0], size[1]), training, chosen), chosen.memory_limit)
     paddle.seed(0)
-    block = build_block(kind, settings.in_channels, settings.channels, settings.window)
+    block = build_block(kind, chosen.in_channels, chosen.channels, chosen.window)
     block.train() if training else block.eval()
-    x = paddle.randn([settings.batch, settings.in_channels, *size])
+    x = paddle.randn([chosen.batch, chosen.in_channels, *size])
     x.stop_gradient = not training  # as between other layers, where the gradient must go on to the input
 
     def run(x: paddle.Tensor) -> None:
@@ -110,7 +110,7 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     run(small)  # what the libraries allocate once, at their first call, is not the block's
     with memory.PeakMemory() as peak:  # of one run; after several the allocator's gaps count, which vary
         run(x)
-    seconds = measure(lambda: run(x), settings.repeats, warmup=0)
+    seconds = measure(lambda: run(x), chosen.repeats, warmup=0)
     return {"seconds": seconds, "bytes": peak.growth}
 
 

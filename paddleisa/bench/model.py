@@ -13,6 +13,7 @@ from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError, one_of
 
 if TYPE_CHECKING:
+    from paddleisa.config import Config
     from paddleisa.deploy.export.calibration import Calibration
     from paddleisa.predictor import Predictor
 
@@ -60,11 +61,11 @@ def combinations(engines: list[str] | None, precisions: list[str] | None) -> lis
                 raise UsageError(f"there is no {option[2:]} {name!r}", where=option, fix=one_of(name, names))
     pairs = []
     for engine in dict.fromkeys(engines or PRECISIONS_OF):
-        pairs += [(engine, precision) for precision in dict.fromkeys(precisions or PRECISIONS_OF.get(engine, known))]
+        pairs += [(engine, precision) for precision in dict.fromkeys(precisions or PRECISIONS_OF.get(engine) or known)]
     return pairs
 
 
-def default_size(config: object) -> tuple[int, int]:
+def default_size(config: Config) -> tuple[int, int]:
     """(width, height) that the config pads or resizes validation images to; 1024x512 where it does neither."""
     for transform in reversed((config.get("val_dataset") or {}).get("transforms") or []):
         if transform["type"] in ("Padding", "Resize") and transform.get("target_size"):
@@ -133,7 +134,7 @@ def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, obj
     width, height = chosen.input_size
     x = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, height, width), np.float32))
     with paddle.no_grad(), PeakMemory() as peak:
-        seconds = measure(lambda: predictor.network(x), chosen.iters, chosen.warmup)
+        seconds = measure(lambda: predictor.engine.network(x), chosen.iters, chosen.warmup)
     return {
         "engine": engine if predictor.engine.name == engine else f"{engine} ({predictor.engine.name})",
         "frames_per_s": len(seconds) / sum(seconds),

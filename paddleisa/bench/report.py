@@ -29,7 +29,7 @@ class Column:
         """The cell of ``row``."""
         value = row.get(self.key)
         if value is None:
-            return str(row.get(self.problem) or "-")
+            return str((row.get(self.problem) if self.problem else None) or "-")
         if isinstance(value, bool) or not isinstance(value, int | float):
             return str(value)
         return f"{value:.{self.digits}f}"
@@ -70,7 +70,7 @@ class Report:
     command: str
     what: str
     device: str | None
-    settings: dict[str, object]
+    settings: dict[str, Any]
     tables: list[Table]
     notes: list[str] = field(default_factory=list)
     packages: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Report:
         """Whether nothing could be measured: rows of measurements say so by ``failed``."""
         return all(row["failed"] for table in self.tables for row in table.rows if "failed" in row)
 
-    def environment(self) -> dict[str, object]:
+    def environment(self) -> dict[str, Any]:
         """Machine, versions, threads."""
         from paddleisa.deploy.packages import versions
         from paddleisa.utils.environment import describe
@@ -115,7 +115,7 @@ class Report:
         }
 
 
-def given(settings: object, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
+def given(settings: Any, leave_out: tuple[str, ...] = ()) -> dict[str, object]:
     """A settings dataclass as a report shows it: without what says nothing."""
     return {
         key: value for key, value in asdict(settings).items() if key not in leave_out and value not in (None, [], False)
@@ -126,7 +126,7 @@ def _aligned(cell: str, width: int, right: bool) -> str:
     return cell.rjust(width) if right else cell.ljust(width)
 
 
-def _listed(values: dict[str, object]) -> str:
+def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{key} {_words(value)}" for key, value in values.items())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from paddleisa.errors import UsageError
 if TYPE_CHECKING:
     from paddleisa.config import Config
 
-PRECISIONS = ("fp32", "fp16", "bf16")
+Kind = Literal["fp32", "fp16", "bf16"]
+PRECISIONS: tuple[Kind, ...] = ("fp32", "fp16", "bf16")
 PARTS = ("batch", "forward", "backward", "optimizer")
 WHAT = "training steps of one process: batch to the device, forward and loss, backward, optimizer"
 
@@ -43,7 +44,7 @@ class Settings:
     plugins: list[str]
     input_size: tuple[int, int]
     real_data: bool = False
-    amp_level: str = "O1"
+    amp_level: Literal["O1", "O2"] = "O1"
     iters: int = 5
     warmup: int = 1
     device: str = "cpu"
@@ -80,7 +81,7 @@ def bench_train(precisions: list[str], settings: Settings) -> Report:
     return Report("bench train", WHAT, settings.device, given(settings, leave_out=("device",)), [table], notes)
 
 
-def measure_steps(precision: str, settings: dict) -> dict[str, object]:
+def measure_steps(precision: Kind, settings: dict) -> dict[str, object]:
     """Training steps in one precision, in this process.
 
     Raises:
@@ -110,10 +111,10 @@ def measure_steps(precision: str, settings: dict) -> dict[str, object]:
         for number, (images, labels) in enumerate(_batches(config, config["model"]["num_classes"], chosen)):
             if number == chosen.warmup:
                 laps = Laps()
-            images, labels = paddle.to_tensor(images), paddle.to_tensor(labels).astype("int64")
+            x, label = paddle.to_tensor(images), paddle.to_tensor(labels).astype("int64")
             laps.lap("batch")
             with arithmetic.cast():
-                value = sum(loss(model(images), labels))
+                value = sum(loss(model(x), label))
             laps.lap("forward")
             arithmetic.scaler.scale(value).backward()
             laps.lap("backward")
@@ -124,7 +125,7 @@ def measure_steps(precision: str, settings: dict) -> dict[str, object]:
     return _summary(laps.seconds, images.shape, peak.total, arithmetic.note)
 
 
-def _summary(seconds: dict[str, list[float]], shape: list[int], peak: int, note: str | None) -> dict[str, object]:
+def _summary(seconds: dict[str, list[float]], shape: tuple[int, ...], peak: int, note: str | None) -> dict[str, object]:
     steps = [sum(parts) for parts in zip(*(seconds[part] for part in PARTS), strict=True)]
     step = statistics.median(steps)
     return {

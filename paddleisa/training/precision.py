@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -43,7 +44,7 @@ class Precision:
         if self.short and self.level == "O2":
             paddle.amp.decorate(models=model, optimizers=optimizer, level="O2", dtype=self.dtype, master_weight=True)
 
-    def cast(self) -> object:
+    def cast(self) -> AbstractContextManager:
         """Context of the forward pass and the loss."""
         return paddle.amp.auto_cast(
             enable=self.short,

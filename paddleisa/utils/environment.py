@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from paddleisa.errors import UsageError
 
@@ -178,7 +179,7 @@ def _require_kernels(name: str) -> None:
         raise UsageError(reason, where=f"--device {name}", fix=gpu.NEWER) from error
 
 
-def describe() -> dict[str, object]:
+def describe() -> dict[str, Any]:
     """Versions, processor and thread settings that a measurement depends on."""
     import platform
     from importlib.metadata import PackageNotFoundError, version

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import struct
@@ -19,7 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Member:
     name: PurePosixPath
     is_folder: bool
     size: int
-    open: Callable[[], BinaryIO]
+    open: Callable[[], io.BufferedIOBase]
 
 
 def is_archive(path: str | os.PathLike) -> bool:
@@ -176,7 +176,7 @@ def _size(path: str | os.PathLike) -> int:
 
 
 @contextmanager
-def _decompressed(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def _decompressed(path: str | os.PathLike) -> Iterator[io.BufferedIOBase]:
     """The tar itself; each of these decompresses no more at a time than it is asked for."""
     with open_regular(path) as file:
         kind = archive_kind(file.read(HEAD))
@@ -196,7 +196,7 @@ def _decompressed(path: str | os.PathLike) -> Iterator[BinaryIO]:
 class _Xz:
     """An .xz with a bound on the dictionary that its header may ask for, which lzma.LZMAFile lacks."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: io.BufferedIOBase):
         self._file, self._decoder = file, lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY)
 
     def read(self, count: int) -> bytes:
@@ -212,7 +212,7 @@ class _Xz:
 class _Bounded:
     """A stream that only moves forward, gives at most ``limit`` bytes, and refuses to give many at once."""
 
-    def __init__(self, stream: BinaryIO, limit: int):
+    def __init__(self, stream: io.BufferedIOBase, limit: int):
         self._stream, self._limit, self._position = stream, limit, 0
         self.most, self.last = MAX_HEADER, b""
 

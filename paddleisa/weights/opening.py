@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from paddleisa.errors import WeightsError
 
@@ -25,7 +25,7 @@ def placed(path: str | os.PathLike) -> Iterator[None]:
         raise WeightsError(f"cannot be read ({error.strerror or error})", where=path) from error
 
 
-def open_regular(path: str | os.PathLike) -> BinaryIO:
+def open_regular(path: str | os.PathLike) -> io.BufferedIOBase:
     """Open ``path`` for reading when it is a file: a pipe would block, a device may not end."""
     path = Path(path)
     try:

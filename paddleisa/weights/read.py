@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
-from typing import BinaryIO
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
         return read_pickle(stream, size)
 
 
-def read_pickle(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
+def read_pickle(stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
     """The state dict that the next ``size`` bytes of ``stream`` hold as a pickle; its errors do not name a place."""
     return _state(unpickle(stream, size))
 
@@ -123,7 +123,7 @@ def _join(state: dict[str, np.ndarray], pieces: object) -> None:
         state[name] = np.concatenate(parts).reshape(shape)
 
 
-def _read_safetensors(path: str | os.PathLike, stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
+def _read_safetensors(path: str | os.PathLike, stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
     """As `read_weights`. The safetensors library checks the header (types, shapes and offsets, which must cover the
     file exactly); the data is read here, one tensor after the other, because numpy has no bfloat16 to give it in."""
     import safetensors

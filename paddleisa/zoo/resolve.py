@@ -105,8 +105,8 @@ def _of_name(name: str, catalogue: Catalogue, download: bool, problem: str) -> P
     if name not in catalogue:
         raise WeightsError(f"{problem}none of that name lie in pretrained/", where=name, fix="Give --model_path FILE")
     entry = catalogue.get(name)
-    if download:
-        return entry_weights(entry)
+    if download and (fetched := entry_weights(entry)) is not None:
+        return fetched
     if (path := cached_weights(entry)).is_file():
         return path
     raise WeightsError(

@@ -11,11 +11,12 @@ straight from the file into the array that is returned, so that 150 MB take a fr
 from __future__ import annotations
 
 import codecs
+import io
 import pickle
 import pickletools
 import struct
 from collections.abc import Callable
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,9 +31,10 @@ TRUNCATED = "ends before its data does (an interrupted download or copy)"
 AGAIN = "Download or copy the file again"
 
 _MARK = object()
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 
 
-def unpickle(stream: BinaryIO, size: int) -> object:
+def unpickle(stream: io.BufferedIOBase, size: int) -> object:
     """The object that ``stream``, ``size`` bytes of pickle protocol 2 to 4, describes.
 
     Returns:
@@ -53,7 +55,7 @@ class StateUnpickler:
 
     instructions: ClassVar[dict[bytes, Callable[[Any], object]]] = {}  # by code: the table at the end of this file
 
-    def __init__(self, stream: BinaryIO, size: int):
+    def __init__(self, stream: io.BufferedIOBase, size: int):
         self._stream, self._left = stream, size
         self._text_left = MAX_TEXT
         self._stack: list[object] = []
@@ -72,7 +74,7 @@ class StateUnpickler:
 
     def _run(self, code: bytes) -> None:
         if code not in self.instructions:
-            known = pickletools.code2op.get(code.decode("latin-1"))
+            known = _OPCODES.get(code.decode("latin-1"))
             name = known.name if known else f"0x{code.hex()}"
             raise WeightsError(f"uses the pickle instruction {name}, which no state dict needs")
         try:
@@ -108,7 +110,7 @@ class StateUnpickler:
         """The next ``count`` bytes as a new uint8 array."""
         self._claim(count)
         data = np.empty(count, np.uint8)
-        view, filled = memoryview(data), 0
+        view, filled = memoryview(data.data), 0
         while filled < count:
             got = self._stream.readinto(view[filled : filled + (CHUNK << 4)])
             if not got:

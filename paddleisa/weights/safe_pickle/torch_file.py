@@ -10,7 +10,6 @@ import io
 import math
 import os
 from collections.abc import Callable
-from typing import BinaryIO
 
 import numpy as np
 
@@ -61,7 +60,7 @@ def is_torch(path: str | os.PathLike) -> bool:
     return head.startswith(TORCH_MAGIC) or archive_kind(head) == "zip"
 
 
-def _read_zip(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
+def _read_zip(stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
     members = zip_members(stream, size)
     folders = [name.removesuffix("data.pkl") for name in members if name.endswith("/data.pkl")]
     if len(folders) != 1 or f"{folders[0]}constants.pkl" in members:
@@ -84,13 +83,13 @@ def _read_zip(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
     return _tensors(checkpoint, machine.storages, lambda s: _stored(s, places[s.key], stream))
 
 
-def _stored(storage: Storage, member: Member | None, stream: BinaryIO) -> np.ndarray:
+def _stored(storage: Storage, member: Member | None, stream: io.BufferedIOBase) -> np.ndarray:
     if member is None or member.size != storage.elements * storage.dtype.itemsize:
         raise WeightsError(f"is damaged: its storage {shown(storage.key)!r} is missing or of another size", fix=AGAIN)
     return read_member(stream, member).view(storage.dtype)
 
 
-def _read_stream(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
+def _read_stream(stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
     """The format before 1.6: magic, version, system, checkpoint, keys (pickles); then count and data per storage."""
     start = len(TORCH_MAGIC + _TORCH_VERSION)
     if stream.read(start)[len(TORCH_MAGIC) :] != _TORCH_VERSION:
@@ -120,7 +119,7 @@ def _read_stream(stream: BinaryIO, size: int) -> dict[str, np.ndarray]:
     return _tensors(checkpoint, machine.storages, lambda s: _streamed(s, starts[s.key], stream))
 
 
-def _streamed(storage: Storage, start: int, stream: BinaryIO) -> np.ndarray:
+def _streamed(storage: Storage, start: int, stream: io.BufferedIOBase) -> np.ndarray:
     stream.seek(start)
     data = np.empty(storage.elements, storage.dtype)
     if data.size and stream.readinto(memoryview(data.view(np.uint8))) != data.nbytes:

@@ -75,7 +75,7 @@ _STORAGE_CODES = {
     "BoolStorage": "?",
 }
 GLOBALS: dict[tuple[str, str], Known | StorageType] = {
-    **{tuple(known.value.rsplit(".", 1)): known for known in Known},
+    **{(known.value.rpartition(".")[0], known.value.rpartition(".")[2]): known for known in Known},
     **{("torch", name): StorageType(np.dtype(code)) for name, code in _STORAGE_CODES.items()},
 }
 

@@ -7,10 +7,10 @@ decompression bombs are made of, are refused. Python's zipfile does not look at 
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Member:
     crc: int
 
 
-def zip_members(stream: BinaryIO, size: int) -> dict[str, Member]:
+def zip_members(stream: io.BufferedIOBase, size: int) -> dict[str, Member]:
     """The members of the zip that ``stream``, ``size`` bytes long, holds, by name.
 
     Raises:
@@ -56,7 +56,7 @@ def zip_members(stream: BinaryIO, size: int) -> dict[str, Member]:
     return by_name
 
 
-def read_member(stream: BinaryIO, member: Member) -> np.ndarray:
+def read_member(stream: io.BufferedIOBase, member: Member) -> np.ndarray:
     """The member's data as a new uint8 array, compared with its checksum."""
     data = np.empty(member.size, np.uint8)
     view, filled, crc = memoryview(data), 0, 0
@@ -72,12 +72,12 @@ def read_member(stream: BinaryIO, member: Member) -> np.ndarray:
     return data
 
 
-def _read(stream: BinaryIO, start: int, length: int) -> bytes:
+def _read(stream: io.BufferedIOBase, start: int, length: int) -> bytes:
     stream.seek(start)
     return stream.read(length)
 
 
-def _directory(stream: BinaryIO, size: int) -> tuple[int, int]:
+def _directory(stream: io.BufferedIOBase, size: int) -> tuple[int, int]:
     """Start and length of the directory, by the record at the end of the file."""
     tail_start = max(0, size - 22 - 0xFFFF)
     tail = _read(stream, tail_start, size - tail_start)
@@ -132,7 +132,7 @@ def _wide(extra: bytes, values: tuple[int, int, int]) -> list[int]:
     return [next(wide, value) if value == 0xFFFFFFFF else value for value in values]
 
 
-def _located(stream: BinaryIO, end: int, name: str, header: int, size: int, crc: int) -> Member:
+def _located(stream: io.BufferedIOBase, end: int, name: str, header: int, size: int, crc: int) -> Member:
     """The member whose local header stands at ``header``; its data must end before ``end``, the directory."""
     raw = _read(stream, min(header, end), _LOCAL.size)
     fields = _LOCAL.unpack(raw)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -140,7 +141,7 @@ def _merge(base: object, over: object) -> object:
     return {**base, **{key: _merge(base[key], value) if key in base else value for key, value in over.items()}}
 
 
-def _sentence(item: dict, path: Path, tree: Node) -> str:
+def _sentence(item: Mapping[str, Any], path: Path, tree: Node) -> str:
     """One of pydantic's errors as ``FILE:LINE: key.path: what is wrong``."""
     keys = tuple(key for key in item["loc"] if key != "[key]")
     place = keys

@@ -35,7 +35,8 @@ def update_tables(path: str | Path, entries: Iterable[Entry], *, check: bool = F
         Whether the file differs from (with ``check``) or differed from what the catalogue says. Raises DataError when
         it cannot be read or has no table.
     """
-    path, families = Path(path), {}
+    path = Path(path)
+    families: dict[str, list[Entry]] = {}
     for entry in entries:
         families.setdefault(entry.family, []).append(entry)
     try:
@@ -64,10 +65,9 @@ def update_tables(path: str | Path, entries: Iterable[Entry], *, check: bool = F
 def _scores(entry: Entry) -> dict[str, float]:
     """{column: mIoU}; a column of its own for each protocol."""
     scores = entry.row.scores
-    found = {"mIoU": scores.single, "flip": scores.flip}
-    found |= {f"ms+flip, {name}": value for name, value in scores.ms_flip_by_protocol.items()} or {
-        "ms+flip": scores.ms_flip
-    }
+    found: dict[str, float | None] = {"mIoU": scores.single, "flip": scores.flip}
+    by_protocol = {f"ms+flip, {name}": value for name, value in scores.ms_flip_by_protocol.items()}
+    found |= by_protocol or {"ms+flip": scores.ms_flip}
     return {column: value for column, value in found.items() if value is not None}
 
 

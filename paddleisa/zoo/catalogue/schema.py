@@ -51,7 +51,7 @@ class WeightsFile(_Part):
     @property
     def source(self) -> str:
         """Where the file comes from."""
-        return self.url or self.file
+        return self.url or self.file or ""  # one of the two is there, see below
 
     @model_validator(mode="after")
     def _in_one_place(self) -> WeightsFile:

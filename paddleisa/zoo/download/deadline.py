@@ -34,7 +34,7 @@ class Deadline:
     def trace(self, event: str, info: dict) -> None:
         """The ``trace`` extension of httpx's requests: notes each connection as it is opened."""
         stream = info.get("return_value")
-        if event.endswith(".complete") and hasattr(stream, "get_extra_info"):
+        if event.endswith(".complete") and stream is not None and hasattr(stream, "get_extra_info"):
             self._connections.append(stream.get_extra_info("socket"))
 
     def answered(self) -> None:

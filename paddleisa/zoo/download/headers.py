@@ -53,7 +53,7 @@ def read_headers(response: httpx.Response) -> Headers:
     kind = get("content-type", "").strip().lower()
     return Headers(
         length=_number(get("content-length")),
-        part=tuple(map(int, span.groups())) if span else None,
+        part=(int(span[1]), int(span[2]), int(span[3])) if span else None,
         etag=_validator(get("etag")),
         last_modified=_validator(get("last-modified")),
         retry_after=_seconds(get("retry-after", "").strip()),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from paddleisa.errors import ConfigError, DownloadError, UsageError, WeightsError
 from paddleisa.utils.environment import home
+from paddleisa.utils.files import sha256_of
 from paddleisa.zoo.catalogue.catalogue import Entry
 from paddleisa.zoo.catalogue.manifest import byte_count
 from paddleisa.zoo.download.download import MAX_SIZE, fetch
@@ -37,7 +38,7 @@ def cached_weights(entry: Entry) -> Path:
     """Where the entry's weights lie or will lie: beside the catalogue, or in ``PADDLEISA_HOME/weights/NAME``."""
     if entry.row.weights.file:
         return entry.path.parent / entry.row.weights.file
-    name = urlsplit(entry.row.weights.url).path.rpartition("/")[2]
+    name = urlsplit(entry.row.weights.source).path.rpartition("/")[2]
     if "." not in name:  # of an address that names no file, such as Google Drive's
         name = f"{entry.name}.{entry.row.weights.format}"
     return home() / "weights" / entry.name / name
@@ -79,7 +80,7 @@ def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False
         from paddleisa.weights import read_weights as check
     tensors = entry.manifest()
     return fetch(
-        weights.url,
+        weights.source,
         path.parent,
         name=path.name,
         sha256=weights.sha256,
@@ -110,7 +111,7 @@ def entry_weights(entry: Entry, *, offline: bool = False, download: bool = True)
             from paddleisa.zoo.convert import convert
 
             source, path = path, path.with_suffix(".safetensors")
-            if _converted_from(path) != LockFile().get(entry.row.weights.source).sha256:
+            if _converted_from(path) != sha256_of(source):
                 convert(source, path, force=True)
     return path
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from tqdm import tqdm
@@ -80,7 +81,7 @@ class Policy:
         Raises:
             UsageError: one of them is not a positive number.
         """
-        given = {}
+        given: dict[str, Any] = {}
         for key, variable in (("headers", "PADDLEISA_HEADERS_SECONDS"), ("slowest", "PADDLEISA_SLOWEST")):
             if text := os.environ.get(variable, "").strip():
                 try:
@@ -137,9 +138,9 @@ def transfer(
     """
     known = partial.source(url)
     offset = partial.offset()
-    if known is None or known.validator is None:
-        offset = 0
-    wanted = {"Range": f"bytes={offset}-", "If-Range": known.validator} if offset else {}
+    validator = known.validator if known is not None else None
+    offset = offset if validator else 0  # bytes of a version that cannot be named are fetched again
+    wanted = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
     with (
         Deadline(policy.headers, policy.stall, policy.slowest) as deadline,
         _failures(url, partial, deadline),
@@ -182,9 +183,9 @@ def _failures(url: str, partial: Partial, deadline: Deadline) -> Iterator[None]:
         problem = printable(str(error))
         raise DownloadError(f"cannot be requested ({problem})", where=url, fix="Correct the address") from error
     except OSError as error:
-        problem = write_error(partial.path, error)
+        trouble = write_error(partial.path, error)
         kept = f"{partial.offset()} bytes are kept there and continued next time"
-        raise DownloadError(problem.problem, where=partial.path, fix=f"{problem.fix}; {kept}") from error
+        raise DownloadError(trouble.problem, where=partial.path, fix=f"{trouble.fix}; {kept}") from error
 
 
 def _root(error: BaseException) -> BaseException:
