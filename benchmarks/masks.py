@@ -14,9 +14,9 @@ import time
 
 import numpy as np
 
-from paddleisa.inference.interpolation import Upsampling
 from paddleisa.inference.lazy_logits import BAND, LazyLogits, mask_of
 from paddleisa.utils.environment import load_paddle
+from paddleisa.utils.interpolation import Upsampling
 
 CLASSES, SMALL, LARGE, VIEWS = 19, (129, 257), (1025, 2049), 6
 HOW = Upsampling(align_mode=1)

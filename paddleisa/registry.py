@@ -28,10 +28,13 @@ class Registry:
         kind: what the classes are, for messages ("backbone").
         home: module whose import registers the package's own classes; imported at the first look-up, so that
             listing commands or parsing a config's syntax does not import paddle.
+        supplied: arguments that the class which takes such a component supplies, as a model, which knows its classes
+            and its backbone's channels, does for its head. A config may not give them, and what is built from it is a
+            function that still wants them.
     """
 
-    def __init__(self, kind: str, home: str):
-        self.kind, self._home = kind, home
+    def __init__(self, kind: str, home: str, supplied: tuple[str, ...] = ()):
+        self.kind, self.supplied, self._home = kind, supplied, home
         self._classes: dict[str, type] = {}
         self._explained: dict[str, str] = {}
 
@@ -86,7 +89,7 @@ class Registry:
 
 
 BACKBONES = Registry("backbone", "paddleisa.models")
-HEADS = Registry("head", "paddleisa.models")
+HEADS = Registry("head", "paddleisa.models", supplied=("num_classes", "in_channels"))
 MODELS = Registry("model", "paddleisa.models")
 LOSSES = Registry("loss", "paddleisa.losses")
 DATASETS = Registry("dataset", "paddleisa.datasets")

@@ -6,7 +6,7 @@ import math
 
 from paddle import nn
 
-from paddleisa.models.attention import AllPositions, SelfAttention, interlace
+from paddleisa.models.attention import SelfAttention, interlace
 
 
 class InterlacedBlock(nn.Layer):
@@ -31,7 +31,7 @@ class DenseBlock(nn.Layer):
 
     def forward(self, x):
         """(N, in_channels, H, W) -> the same shape."""
-        return self.relation(x, AllPositions())
+        return self.relation(x)
 
 
 def build_block(kind: str, in_channels: int, channels: int, window: tuple[int, int]) -> nn.Layer:

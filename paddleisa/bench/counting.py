@@ -11,7 +11,7 @@ from paddleisa.bench.blocks import parameter_count
 from paddleisa.bench.flops import attention_flops
 from paddleisa.build import build_model
 from paddleisa.config import Config, load_config
-from paddleisa.models.attention import AllPositions, LongRange, SelfAttention
+from paddleisa.models.attention import ROWS, SelfAttention
 
 
 def count_network(config: str, opts: list[str], plugins: list[str], size: tuple[int, int]) -> dict[str, object]:
@@ -58,16 +58,11 @@ def _linear(layer: nn.Linear, inputs: tuple, output: paddle.Tensor) -> int:
 
 def _attention(layer: SelfAttention, inputs: tuple, output: object) -> int:
     """The two products; the projections are convolutions and speak for themselves."""
-    x, groups = inputs
-    batch, channels, height, width = x.shape
-    if isinstance(groups, AllPositions) or groups is AllPositions:
-        group = height * width
-    elif isinstance(groups, LongRange):
-        group = (height // groups.ph) * (width // groups.pw)
-    else:
-        group = groups.ph * groups.pw
-    query_channels = layer.query_project[0]._conv.weight.shape[0]
-    return attention_flops(batch * height * width, group, channels, query_channels)
+    x, groups = inputs if len(inputs) == 2 else (*inputs, None)
+    batch, _, height, width = x.shape
+    group = height * width if groups is None else width if groups == ROWS else height
+    value_channels, query_channels = layer.value_project.weight.shape[0], layer.query_project[0]._conv.weight.shape[0]
+    return attention_flops(batch * height * width, group, value_channels, query_channels)
 
 
 _COSTS = {nn.Conv2D: _convolution, nn.Linear: _linear, SelfAttention: _attention}

@@ -21,9 +21,9 @@ def self_attention_flops(positions: int, group: int, in_channels: int, channels:
     return 2 * positions * (query_and_key + value_and_output) + attention_flops(positions, group, in_channels, channels)
 
 
-def attention_flops(positions: int, group: int, in_channels: int, channels: int) -> int:
+def attention_flops(positions: int, group: int, value_channels: int, channels: int) -> int:
     """FLOPs of the two matrix products alone: query times key, and weights times value."""
-    return 2 * positions * group * (channels + in_channels)
+    return 2 * positions * group * (channels + value_channels)
 
 
 def dense_flops(size: tuple[int, int], batch: int, in_channels: int, channels: int) -> int:

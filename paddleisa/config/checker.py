@@ -164,7 +164,7 @@ class _Checker(Walk):
         elif kind.value not in table:
             self._add(kind, (*path, "type"), f"there is no {table.kind} {kind.value!r}", table.advice(kind.value))
         else:
-            return self.options(node, options_of(table.get(kind.value)), path, kind)
+            return self.options(node, options_of(table.get(kind.value)).without(table.supplied), path, kind)
         return node
 
     def section(self, node: Node, cls: type, path: KeyPath) -> Node:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paddleisa.config.config import Config
@@ -71,16 +72,23 @@ class _Builder(Walk):
             cls = table.get(kind.value)
         except ConfigError as error:
             raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
-        return self.section(node, cls, path, {name: child for name, child in node.value.items() if name != "type"})
+        make = functools.partial(functools.partial, cls) if table.supplied else cls
+        options = {name: child for name, child in node.value.items() if name != "type"}
+        return self._made(node, cls, path, options, make)
 
-    def section(self, node: Node, cls: type, path: KeyPath, options: dict[str, Node] | None = None) -> object:
+    def section(self, node: Node, cls: type, path: KeyPath) -> object:
+        return self._made(node, cls, path, node.value, cls)
+
+    def _made(
+        self, node: Node, cls: type, path: KeyPath, options: Mapping[str, Node], make: Callable[..., object]
+    ) -> object:
         known = options_of(cls).known
         values = {
             name: self.value(child, known[name].annotation if name in known else UNKNOWN, (*path, name))
-            for name, child in (node.value if options is None else options).items()
+            for name, child in options.items()
         }
         try:
-            return cls(**values)
+            return make(**values)
         except PaddleISAError as error:
             if error.where is not None or not isinstance(error, ConfigError):
                 raise

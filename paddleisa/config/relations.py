@@ -9,7 +9,7 @@ from paddleisa.config.problems import Problems
 from paddleisa.config.signature import options_of
 from paddleisa.datasets.base import classes_of
 from paddleisa.errors import ConfigError, WeightsError
-from paddleisa.registry import BACKBONES, DATASETS, MODELS, Registry
+from paddleisa.registry import BACKBONES, DATASETS, HEADS, MODELS, Registry
 from paddleisa.utils.nodes import Node, Origin
 from paddleisa.zoo.resolve import require_weights
 
@@ -155,13 +155,18 @@ def _check_warmup(tree: Node, problems: Problems) -> None:
 
 def _training_outputs(tree: Node) -> int | None:
     """How many logit maps the model gives in training, where its options tell."""
-    cls = class_of(tree.child("model"), MODELS)
-    option = options_of(cls).known.get("enable_auxiliary_loss") if cls is not None else None
-    if option is None:
+    model, cls = tree.child("model"), class_of(tree.child("model"), MODELS)
+    if model is None or cls is None:
         return None
-    given = tree.at(("model", "enable_auxiliary_loss"))
-    value = option.default if given is None else given.value
-    return 1 + value if isinstance(value, bool) else None
+    head = model.child("head")
+    for node, owner in ((model, cls), (head, class_of(head, HEADS) or getattr(cls, "default_head", None))):
+        option = options_of(owner).known.get("enable_auxiliary_loss") if owner is not None else None
+        if option is not None:
+            given = node.child("enable_auxiliary_loss") if node is not None and node.is_mapping else None
+            value = option.default if given is None else given.value
+            if isinstance(value, bool):
+                return 1 + value
+    return None
 
 
 def number_of_classes(node: Node | None) -> object:

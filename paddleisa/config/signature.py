@@ -34,6 +34,10 @@ class Options:
     known: dict[str, Option]
     open: bool
 
+    def without(self, names: tuple[str, ...]) -> Options:
+        """Those that are left for a config when the owner supplies ``names``."""
+        return dataclasses.replace(self, known={n: o for n, o in self.known.items() if n not in names})
+
 
 @cache
 def options_of(cls: type) -> Options:

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from paddleisa.inference.interpolation import HALF_PIXEL, Upsampling, matrix, neighbours
+from paddleisa.utils.interpolation import HALF_PIXEL, Upsampling, matrix, neighbours
 
 BAND = 64  # rows; 19 classes x 64 rows x 2049 columns are 10 MB, and more rows are no faster
 

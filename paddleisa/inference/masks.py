@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddleisa.inference.forward import run_views
-from paddleisa.inference.interpolation import Upsampling, nearest
 from paddleisa.inference.lazy_logits import LazyLogits, LowResLogits, mask_of
 from paddleisa.inference.settings import InferenceSettings
 from paddleisa.inference.views import Size, View
+from paddleisa.utils.interpolation import Upsampling, nearest
 
 if TYPE_CHECKING:
     import paddle

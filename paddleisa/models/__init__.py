@@ -15,7 +15,10 @@ from paddleisa.models.backbones.hrnet import (
 )
 from paddleisa.models.backbones.resnet_v1c import ResNet50_v1c, ResNet101_v1c
 from paddleisa.models.backbones.resnet_vd import ResNet18_vd, ResNet34_vd, ResNet50_vd, ResNet101_vd, ResNet152_vd
-from paddleisa.models.isanet import ISAHead, ISANet
+from paddleisa.models.heads.fcn_head import FCNHead
+from paddleisa.models.heads.isa_head import ISAHead
+from paddleisa.models.heads.oc_head import OCHead
+from paddleisa.models.isanet import ISANet
 
 __all__ = [
     "EfficientNet_Lite0",
@@ -29,8 +32,10 @@ __all__ = [
     "HRNet_W48",
     "HRNet_W60",
     "HRNet_W64",
+    "FCNHead",
     "ISAHead",
     "ISANet",
+    "OCHead",
     "ResNet18_vd",
     "ResNet34_vd",
     "ResNet50_v1c",

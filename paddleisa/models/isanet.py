@@ -1,68 +1,29 @@
-"""ISANet: a dilated backbone, interlaced attention, a classifier, and an auxiliary head for training."""
+"""ISANet: a dilated backbone, a head with interlaced attention, and its scores upsampled to the image's size."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
-import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from pydantic import Field
 
 from paddleisa.errors import ConfigError
-from paddleisa.inference.interpolation import Upsampling
-from paddleisa.models.attention import SelfAttention, interlace
-from paddleisa.models.layers import ConvBNReLU
+from paddleisa.models.heads.isa_head import ISAHead
+from paddleisa.models.windows import size_of
 from paddleisa.registry import BACKBONES, HEADS, MODELS
+from paddleisa.utils.interpolation import Upsampling
 
 PositiveInt = Annotated[int, Field(gt=0)]
+Head = Annotated[Callable[..., nn.Layer], HEADS]
 
 
-@HEADS.register
-class ISAHead(nn.Layer):
-    """From the backbone's last two stages to class scores at the backbone's resolution (original file isanet.py).
-
-    Args:
-        num_classes: number of classes.
-        in_channels: channels of the last but one stage, for the auxiliary head, and of the last one.
-        isa_channels: channels of query and key.
-        down_factor: window (Ph, Pw) of the attention, in positions.
-        enable_auxiliary_loss: whether training has the auxiliary head.
-    """
-
-    def __init__(
-        self,
-        num_classes: PositiveInt,
-        in_channels: tuple[PositiveInt, PositiveInt],
-        isa_channels: PositiveInt = 256,
-        down_factor: tuple[PositiveInt, PositiveInt] = (8, 8),
-        enable_auxiliary_loss: bool = True,
-    ):
-        aux_channels, channels = in_channels
-        inner = channels // 4
-        super().__init__()
-        self.in_conv = ConvBNReLU(channels, inner, 3)
-        self.global_relation = SelfAttention(inner, isa_channels)
-        self.local_relation = SelfAttention(inner, isa_channels)
-        self.out_conv = ConvBNReLU(2 * inner, inner, 1)
-        self.cls = nn.Sequential(nn.Dropout2D(0.1), nn.Conv2D(inner, num_classes, 1))
-        self.down_factor, self.enable_auxiliary_loss = tuple(down_factor), enable_auxiliary_loss
-        if enable_auxiliary_loss:
-            hidden = aux_channels // 4
-            self.aux = nn.Sequential(
-                ConvBNReLU(aux_channels, hidden, 3), nn.Dropout2D(0.1), nn.Conv2D(hidden, num_classes, 1)
-            )
-
-    def forward(self, features):
-        """Two feature maps (N, C, H, W) -> [scores (N, classes, H, W)], in training [scores, auxiliary scores]."""
-        before, last = features
-        x = self.in_conv(last)
-        context = interlace(x, self.down_factor, self.global_relation, self.local_relation)
-        x = self.out_conv(paddle.concat([context, x], axis=1))
-        scores = [self.cls(x)]
-        if self.training and self.enable_auxiliary_loss:
-            scores.append(self.aux(before))
-        return scores
+def interpolate(scores, size, how: Upsampling):
+    """Bilinear interpolation of (N, C, h, w) to ``size``, [H, W] or a vector inside a static graph."""
+    return F.interpolate(scores, size, mode="bilinear", align_corners=how.align_corners, align_mode=how.align_mode)
 
 
 @MODELS.register
@@ -71,56 +32,93 @@ class ISANet(nn.Layer):
 
     Args:
         num_classes: number of classes.
-        backbone: network whose forward gives a list of feature maps and whose ``feat_channels`` gives their channels.
-        backbone_indices: the two maps that feed the auxiliary head and the attention.
-        isa_channels: channels of query and key.
-        down_factor: window (Ph, Pw) of the attention, in positions of the feature map.
-        align_corners: how logits are upsampled; False for the published Cityscapes rows, True for the VOC rows.
-        enable_auxiliary_loss: whether training has the auxiliary head. It is not run in evaluation.
-        pretrained: weights of the whole model for a training to start from; kept here for the trainer, not loaded.
+        backbone: network that keeps the contract of ``backbones/resnet_vd.py``.
+        backbone_indices: the feature maps that feed the head: for its auxiliary classifier and, last, its attention.
+        isa_channels, down_factor, enable_auxiliary_loss: PaddleSeg's keys, the head's options of the same names:
+            channels of query and key (256), window (Ph, Pw) of the attention in positions of the feature map (8, 8),
+            whether training has the auxiliary classifier (True).
+        align_corners: how scores are upsampled; False for the published Cityscapes rows, True for the VOC rows.
+        pretrained: weights of the whole model that a training starts from. The training reads it from the config;
+            nothing is loaded here.
         upsample: where the pixels of the logits lie when they are upsampled without align_corners: ``paddleseg``,
-            pixel i at i * scale, or ``half_pixel``, at half-pixel centres, as mmsegmentation's checkpoints need it.
+            pixel i at i * scale (so unless given), or ``half_pixel``, at half-pixel centres, as mmsegmentation's
+            checkpoints need it.
+        head: constructor of a head that keeps the contract of ``heads/base.py``, called with ``num_classes`` and
+            ``in_channels``; ISAHead unless given. In a config, a mapping with ``type`` and the head's options.
+
+    Raises:
+        ConfigError: ``backbone_indices`` point outside the backbone, or two options contradict each other.
     """
 
-    classifier_names = ("head.cls.1", "head.aux.2")  # what depends on the number of classes
+    default_head = ISAHead
 
     def __init__(
         self,
         num_classes: PositiveInt,
         backbone: Annotated[nn.Layer, BACKBONES],
-        backbone_indices: tuple[int, int] = (2, 3),
-        isa_channels: PositiveInt = 256,
-        down_factor: tuple[PositiveInt, PositiveInt] = (8, 8),
+        backbone_indices: tuple[int, ...] = (2, 3),
+        isa_channels: PositiveInt | None = None,
+        down_factor: tuple[PositiveInt, PositiveInt] | None = None,
         align_corners: bool = False,
-        enable_auxiliary_loss: bool = True,
+        enable_auxiliary_loss: bool | None = None,
         pretrained: str | None = None,
-        upsample: Literal["paddleseg", "half_pixel"] = "paddleseg",
+        upsample: Literal["paddleseg", "half_pixel"] | None = None,
+        head: Head | None = None,
     ):
         super().__init__()
-        try:
-            in_channels = tuple(backbone.feat_channels[i] for i in backbone_indices)
-        except IndexError:
+        if align_corners and upsample is not None:
             raise ConfigError(
-                f"backbone_indices {list(backbone_indices)} point outside the backbone's "
-                f"{len(backbone.feat_channels)} feature maps",
-                fix="Write [2, 3]",
-            ) from None
+                f"upsample: {upsample} has no effect with align_corners: True", fix="Remove one of the two"
+            )
+        flat = {"isa_channels": isa_channels, "down_factor": down_factor}
+        flat["enable_auxiliary_loss"] = enable_auxiliary_loss
+        head = _with_flat_keys(
+            head or self.default_head, {key: value for key, value in flat.items() if value is not None}
+        )
         self.backbone, self.backbone_indices = backbone, tuple(backbone_indices)
-        self.head = ISAHead(num_classes, in_channels, isa_channels, down_factor, enable_auxiliary_loss)
-        self.num_classes, self.align_corners, self.pretrained = num_classes, align_corners, pretrained
-        self.upsampling = Upsampling(align_corners, 1 if upsample == "paddleseg" else 0)
+        self.head = head(num_classes=num_classes, in_channels=_channels(backbone, self.backbone_indices))
+        self.num_classes, self.align_corners = num_classes, align_corners
+        self.upsampling = Upsampling(align_corners, 0 if align_corners or upsample == "half_pixel" else 1)
+        self.interpolate = interpolate  # an export that cannot compute it has another
 
     @property
-    def num_outputs(self) -> int:
-        """Logit maps in training: one loss term is needed for each."""
-        return 2 if self.head.enable_auxiliary_loss else 1
+    def classifier_names(self) -> tuple[str, ...]:
+        """The sublayers whose shape depends on the number of classes."""
+        return tuple(f"head.{name}" for name in self.head.classifier_names)
 
     def forward(self, x):
         """(N, 3, H, W) -> [logits (N, num_classes, H, W)], in training [logits, auxiliary logits]. Any H and W."""
-        size, how = [x.shape[2], x.shape[3]], vars(self.upsampling)
-        return [F.interpolate(scores, size, mode="bilinear", **how) for scores in self.scores(x)]
+        size = size_of(x)
+        return [self.interpolate(scores, size, self.upsampling) for scores in self.scores(x)]
 
     def scores(self, x):
-        """The same at the backbone's resolution, before ``upsampling`` brings it to the image's."""
+        """(N, 3, H, W) -> what ``forward`` gives before it is upsampled, (N, num_classes, h, w) each."""
         features = self.backbone(x)
         return self.head([features[i] for i in self.backbone_indices])
+
+
+def _channels(backbone: nn.Layer, indices: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return tuple(backbone.feat_channels[i] for i in indices)
+    except IndexError:
+        maps = len(backbone.feat_channels)
+        raise ConfigError(
+            f"backbone_indices {list(indices)} point outside the backbone's {maps} feature maps",
+            fix=f"Write {[maps - 2, maps - 1] if maps > 1 else [0]}",
+        ) from None
+
+
+def _with_flat_keys(head: Callable[..., nn.Layer], flat: dict[str, object]) -> Callable[..., nn.Layer]:
+    """``head`` with PaddleSeg's flat keys as its options.
+
+    Raises:
+        ConfigError: the head has no such option, or the config gives it another value.
+    """
+    cls, own = (head.func, head.keywords) if isinstance(head, partial) else (head, {})
+    accepted = inspect.signature(cls).parameters
+    for key, value in flat.items():
+        if own.get(key, value) != value:
+            raise ConfigError(f"{key} is {value} in the model and {own[key]} in its head", fix="Give it once")
+        if key not in accepted:
+            raise ConfigError(f"{cls.__name__} has no option {key!r}", fix=f"Remove {key} from the model")
+    return partial(head, **flat)

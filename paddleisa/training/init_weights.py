@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paddleisa.utils.environment import home
 from paddleisa.weights import load_backbone, load_weights
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
     from paddle import nn
 
 
-def load_initial(model: nn.Layer, reinit_classifier: bool = False) -> list[str]:
+def load_initial(model: nn.Layer, given: Mapping[str, Any], reinit_classifier: bool = False) -> list[str]:
     """Load ``model.pretrained`` if the config gives it, else the backbone's ImageNet weights if it gives those.
+
+    Args:
+        model: built from the config's ``model``.
+        given: the config's ``model``.
+        reinit_classifier: with ``model.pretrained``, leave the classifier at its initial values.
 
     Returns:
         Lines that say what was loaded.
@@ -23,11 +29,10 @@ def load_initial(model: nn.Layer, reinit_classifier: bool = False) -> list[str]:
         WeightsError: the file does not fit, or the package that holds it is not installed.
         DownloadError: it is a URL and cannot be fetched.
     """
-    if source := getattr(model, "pretrained", None):
+    if source := given.get("pretrained"):
         return [f"model.pretrained: {load_weights(model, _local(source), reinit_classifier=reinit_classifier)}"]
-    backbone = getattr(model, "backbone", None)
-    if source := getattr(backbone, "pretrained", None):
-        return [f"model.backbone.pretrained: {load_backbone(backbone, _of_backbone(backbone, source))}"]
+    if source := (given.get("backbone") or {}).get("pretrained"):
+        return [f"model.backbone.pretrained: {load_backbone(model.backbone, _of_backbone(model.backbone, source))}"]
     return ["every weight starts at random: the config names no pretrained file"]
 
 

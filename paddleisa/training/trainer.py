@@ -111,7 +111,7 @@ class Trainer:
         config, options = self._config, self._options
         found = resume.find(options)
         model = build_model(config)
-        origin = [] if found else load_initial(model, options.reinit_classifier)
+        origin = [] if found else load_initial(model, config.to_dict()["model"], options.reinit_classifier)
         optimizer, schedule = build_optimizer(config)
         self._update_rule = optimizer
         scheduler = schedule.scheduler(self.plan.iters)

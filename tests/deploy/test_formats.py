@@ -14,6 +14,8 @@ from paddleisa.deploy.export import formats
 from paddleisa.deploy.export.formats import open_file, write_checked
 from paddleisa.deploy.runtimes import runners
 from paddleisa.errors import DeployError
+from paddleisa.models import attention
+from paddleisa.models.windows import WindowGrid
 
 
 @pytest.mark.parametrize("engine", CONVERTED)
@@ -78,24 +80,20 @@ def test_a_file_that_computes_something_else_is_refused(engine, model, tmp_path,
         write_checked(model, FORMAT_OF[engine], tmp_path, output_op="argmax")
 
 
-def test_a_wrong_crop_of_the_padding_is_refused(model, tmp_path, monkeypatch):
-    from paddleisa.deploy.export.static_form import _Windows
+def test_windows_cut_one_column_off_in_the_file_are_refused(model, tmp_path, monkeypatch):
+    class OffByOne(WindowGrid):
+        def partition(self, x):
+            return super().partition(x if paddle.in_dynamic_mode() else paddle.roll(x, 1, axis=3))
 
-    real = _Windows.__init__
-
-    def off_by_one(self, x, window):
-        real(self, x, window)
-        self._start, self._end = self._start - 1, self._end - 1
-
-    monkeypatch.setattr(_Windows, "__init__", off_by_one)
+    monkeypatch.setattr(attention, "WindowGrid", OffByOne)
     with pytest.raises(DeployError, match="does not compute"):
         write_checked(model, "paddle", tmp_path)
 
 
 @pytest.mark.parametrize("engine", [needs("onnxruntime")])
 def test_a_file_that_does_not_run_is_refused(engine, model, tmp_path, monkeypatch):
-    def damaged(network, format, folder, input_shape):
-        files = real(network, format, folder, input_shape)
+    def damaged(graph, output_op, format, folder):
+        files = real(graph, output_op, format, folder)
         files[0].write_text("{}")
         return files
 

@@ -7,10 +7,10 @@ from one_mask import predict_mask
 
 from paddleisa.errors import DataError, UsageError
 from paddleisa.inference import settings as inference
-from paddleisa.inference.interpolation import Upsampling
 from paddleisa.inference.lazy_logits import LowResLogits
 from paddleisa.inference.masks import view_logits
 from paddleisa.inference.settings import InferenceSettings
+from paddleisa.utils.interpolation import Upsampling
 
 ROW = {"cityscapes": "isanet_resnet50_os8_cityscapes_769x769_80k", "voc": "isanet_resnet50_os8_voc12aug_512x512_40k"}
 PADDED = {"cityscapes": (129, 257), "voc": (160, 160)}

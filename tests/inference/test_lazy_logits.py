@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddleisa.inference import lazy_logits as logit_map
-from paddleisa.inference.interpolation import HALF_PIXEL, Upsampling, matrix, nearest
 from paddleisa.inference.lazy_logits import LazyLogits, SeparableTerm, mask_of, upsampled
+from paddleisa.utils.interpolation import HALF_PIXEL, Upsampling, matrix, nearest
 
 WAYS = [Upsampling(), Upsampling(align_mode=1), Upsampling(align_corners=True)]
 SIDE = st.integers(1, 40)

@@ -7,15 +7,20 @@ import paddle
 import pytest
 
 from paddleisa.models import SelfAttention, interlace
-from paddleisa.models.attention import AllPositions, LongRange, ShortRange, attend
+from paddleisa.models.attention import COLUMNS, ROWS, scaled_dot_product_attention
+from paddleisa.models.windows import WindowGrid
 
 WINDOWS = [(1, 1), (2, 3), (4, 2), (8, 8)]
 
 
 def group_mean(x, groups):
-    """Attention replaced by the mean of its group."""
-    parts = groups.split(x)
-    return groups.join(parts.mean(axis=2, keepdim=True).expand(parts.shape), x)
+    """Attention replaced by the mean of its group: of its row or of its column."""
+    return x.mean(axis=3 if groups == ROWS else 2, keepdim=True).expand(x.shape)
+
+
+def grouped_mean(x, window, groups):
+    grid = WindowGrid(x.shape[2:], window)
+    return grid.unpartition(group_mean(grid.partition(x), groups))
 
 
 def random_map(*shape, seed=0):
@@ -26,7 +31,7 @@ def random_map(*shape, seed=0):
 def test_long_range_groups_pixels_one_window_apart(window):
     ph, pw = window
     x = random_map(2, 5, 2 * ph, 3 * pw)
-    y = group_mean(paddle.to_tensor(x), LongRange(window)).numpy()
+    y = grouped_mean(paddle.to_tensor(x), window, ROWS).numpy()
     for i, j in itertools.product(range(2 * ph), range(3 * pw)):
         group = x[:, :, i % ph :: ph, j % pw :: pw].mean((2, 3))
         np.testing.assert_allclose(y[:, :, i, j], group, rtol=1e-5, atol=1e-6)
@@ -36,17 +41,27 @@ def test_long_range_groups_pixels_one_window_apart(window):
 def test_short_range_groups_the_pixels_of_one_window(window):
     ph, pw = window
     x = random_map(2, 5, 2 * ph, 3 * pw)
-    y = group_mean(paddle.to_tensor(x), ShortRange(window)).numpy()
+    y = grouped_mean(paddle.to_tensor(x), window, COLUMNS).numpy()
     for i, j in itertools.product(range(2 * ph), range(3 * pw)):
         top, left = i - i % ph, j - j % pw
         group = x[:, :, top : top + ph, left : left + pw].mean((2, 3))
         np.testing.assert_allclose(y[:, :, i, j], group, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("groups", [LongRange((2, 3)), ShortRange((2, 3)), AllPositions()])
-def test_join_undoes_split(groups):
-    x = paddle.to_tensor(random_map(2, 5, 6, 12))
-    np.testing.assert_array_equal(groups.join(groups.split(x), x).numpy(), x.numpy())
+@pytest.mark.parametrize("size", [(6, 12), (5, 10), (1, 1)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])  # integers go the way of GPUs and static graphs
+def test_unpartition_undoes_partition(size, dtype):
+    x = paddle.to_tensor((100 * random_map(2, 5, *size)).astype(dtype))
+    grid = WindowGrid(list(size), (2, 3))
+    np.testing.assert_array_equal(grid.unpartition(grid.partition(x)).numpy(), x.numpy())
+
+
+@pytest.mark.parametrize("size", [(6, 12), (5, 10)], ids=str)
+def test_a_cpu_s_kernels_move_positions_as_the_transposition_does(size):
+    x = (100 * random_map(2, 5, *size)).astype("int32")
+    grid = WindowGrid(list(size), (2, 3))
+    found, expected = (grid.partition(paddle.to_tensor(x.astype(kind))).numpy() for kind in ("float32", "int32"))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_every_position_reaches_every_other_one_in_the_two_steps():
@@ -66,18 +81,19 @@ def softmax_attention(query, key, value):
     return result
 
 
-def test_attend_is_scaled_dot_product_attention():
+def test_attention_is_scaled_dot_product_attention():
     query, key, value = random_map(3, 4, 6, seed=1), random_map(3, 4, 6, seed=2), random_map(3, 7, 6, seed=3)
-    found = attend(*map(paddle.to_tensor, (query, key, value))).numpy()
+    found = scaled_dot_product_attention(*map(paddle.to_tensor, (query, key, value))).numpy()
     for group in range(3):
         expected = softmax_attention(*(a[group].astype(np.float64) for a in (query, key, value)))
         np.testing.assert_allclose(found[group], expected, rtol=1e-4, atol=1e-5)
 
 
 def plain(x, groups):
-    """Attention whose query, key and value are the map itself."""
-    parts = groups.split(x)
-    return groups.join(attend(parts, parts, parts), x)
+    """Attention whose query, key and value are the map itself, in its rows, its columns or as a whole."""
+    parts = x.flatten(2) if groups is None else x.transpose(groups)
+    result = scaled_dot_product_attention(parts, parts, parts)
+    return result.reshape(x.shape) if groups is None else result.transpose([groups.index(a) for a in range(4)])
 
 
 def by_loops(x, window):
@@ -129,7 +145,7 @@ def test_padded_positions_take_part_in_the_softmax():
 def test_one_window_over_the_whole_map_is_dense_attention():
     x = random_map(2, 4, 5, 6)
     nothing = interlace(paddle.to_tensor(x), (5, 6), lambda t, groups: t, plain).numpy()
-    dense = plain(paddle.to_tensor(x), AllPositions()).numpy()
+    dense = plain(paddle.to_tensor(x), None).numpy()
     np.testing.assert_allclose(nothing, dense, rtol=1e-4, atol=1e-6)
 
 
@@ -138,7 +154,7 @@ def test_self_attention_projects_and_attends_as_the_paper_writes_it():
     layer = SelfAttention(6, 4)
     layer.eval()
     x = random_map(2, 6, 3, 5)
-    found = layer(paddle.to_tensor(x), AllPositions()).numpy()
+    found = layer(paddle.to_tensor(x)).numpy()
 
     def unit(block, features):
         """1x1 convolution, batch normalisation, ReLU on (channels, positions), from the raw weights."""

@@ -53,8 +53,8 @@ def size(request):
 def trained(size):
     """(network with ImageNet's weights, the same weights as PyTorch's file has them)."""
     path = published(size)
-    network = SIZES[size](output_stride=32, wide=True, pretrained=f"efficientnet-lite{size}")
-    load_initial(Model(network))
+    network = SIZES[size](output_stride=32, wide=True)
+    load_initial(Model(network), {"backbone": {"pretrained": f"efficientnet-lite{size}"}})
     return network, read_torch(path)
 
 

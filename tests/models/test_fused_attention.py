@@ -4,14 +4,14 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleisa.models import attention, fused_attention
-from paddleisa.models.attention import attend
-from paddleisa.models.fused_attention import can_fuse, fused_attend, obstacle, obstacle_for
+from paddleisa.models import SelfAttention, attention
+from paddleisa.models import fused_attention as module
+from paddleisa.models.attention import scaled_dot_product_attention
+from paddleisa.models.fused_attention import can_fuse, fused_attention, unsupported_reason
 
 A100 = {
     "dtype": "float16",
     "channels": 256,
-    "positions": 561,  # of a long-range group of a Cityscapes frame
     "capability": (8, 0),
     "cuda": (11, 8),
     "platform": "linux",
@@ -28,14 +28,13 @@ A100 = {
         {"capability": (8, 6), "gradients": False},
         {"capability": (8, 9), "channels": 192},
         {"channels": 8},
-        {"positions": 300},
         {"cuda": (11, 4)},
         {"cuda": (12, 6)},
     ],
     ids=str,
 )
 def test_the_kernel_takes(change):
-    assert obstacle(**{**A100, **change}) is None
+    assert unsupported_reason(**{**A100, **change}) is None
 
 
 @pytest.mark.parametrize(
@@ -50,14 +49,13 @@ def test_the_kernel_takes(change):
         ({"dtype": "float32"}, "the values are float32, not float16 or bfloat16"),
         ({"channels": 264}, "264 channels of query and key are no multiple of 8 up to 256"),
         ({"channels": 100}, "100 channels of query and key are no multiple of 8 up to 256"),
-        ({"positions": 169}, "groups of 169 positions are too small to gain from it"),
         ({"capability": (8, 6)}, "gradients of 256 channels need a GPU of compute capability 8.0 or 9.0"),
         ({"capability": (8, 9), "channels": 200}, "gradients of 200 channels need a GPU of compute capability"),
     ],
     ids=str,
 )
 def test_the_kernel_refuses(change, reason):
-    assert obstacle(**{**A100, **change}).startswith(reason)
+    assert unsupported_reason(**{**A100, **change}).startswith(reason)
 
 
 def tensors(groups=3, channels=8, value_channels=16, positions=20, dtype="float64"):
@@ -67,10 +65,10 @@ def tensors(groups=3, channels=8, value_channels=16, positions=20, dtype="float6
 
 
 def asked(monkeypatch, *arguments):
-    """What ``obstacle_for`` asks ``obstacle`` about these tensors."""
+    """What ``can_fuse`` asks ``unsupported_reason`` about these tensors."""
     questions = []
-    monkeypatch.setattr(fused_attention, "obstacle", lambda **question: questions.append(question))
-    obstacle_for(*arguments)
+    monkeypatch.setattr(module, "unsupported_reason", lambda **question: questions.append(question))
+    can_fuse(*arguments)
     return questions[0]
 
 
@@ -103,38 +101,48 @@ def test_without_cuda_paddle_says_false(monkeypatch):
     assert asked(monkeypatch, *tensors())["cuda"] is None
 
 
+def layer(fused):
+    paddle.seed(0)
+    made = SelfAttention(16, 8, fused=fused)
+    made.eval()
+    return made
+
+
+def a_map():
+    return paddle.to_tensor(np.random.default_rng(0).standard_normal((2, 16, 4, 5)).astype(np.float32))
+
+
+def test_attention_is_not_fused_unless_asked_for(monkeypatch):
+    monkeypatch.setattr(module, "unsupported_reason", lambda **_: None)
+    monkeypatch.setattr(attention, "fused_attention", lambda *_: pytest.fail("fused"))
+    layer(fused=False)(a_map())
+
+
 @pytest.mark.skipif(paddle.get_device() != "cpu", reason="about CPUs")
-def test_on_a_cpu_attention_is_not_fused(monkeypatch):
-    monkeypatch.setattr(attention, "fused_attend", lambda *_: pytest.fail("fused"))
-    query, key, value = tensors(dtype="float32")
-    assert obstacle_for(query, key, value) == "the tensors are not on a GPU"
-    attend(query, key, value)
+def test_on_a_cpu_fused_attention_is_computed_by_products_and_says_so(monkeypatch):
+    monkeypatch.setattr(attention, "fused_attention", lambda *_: pytest.fail("fused"))
+    with pytest.warns(UserWarning, match="not by the fused kernel: the tensors are not on a GPU"):
+        found = layer(fused=True)(a_map())
+    np.testing.assert_array_equal(found.numpy(), layer(fused=False)(a_map()).numpy())
 
 
-def test_where_nothing_stands_against_it_attention_is_fused(monkeypatch):
-    monkeypatch.setattr(fused_attention, "obstacle", lambda **_: None)
-    monkeypatch.setattr(attention, "fused_attend", lambda *_: "fused")
-    assert attend(*tensors()) == "fused"
-
-
-class Attention(paddle.nn.Layer):
-    """The map is query, key and value."""
-
-    def forward(self, x):
-        return attend(x, x, x)
+@pytest.mark.parametrize("groups", [None, attention.ROWS, attention.COLUMNS], ids=str)
+def test_where_nothing_stands_against_it_attention_is_fused_with_the_same_numbers(monkeypatch, groups):
+    calls = []
+    monkeypatch.setattr(module, "unsupported_reason", lambda **_: None)
+    monkeypatch.setattr(attention, "fused_attention", lambda *args: calls.append(1) or fused_attention(*args))
+    found, expected = (layer(fused)(a_map(), groups).numpy() for fused in (True, False))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert calls == [1]
 
 
 def test_a_graph_for_export_holds_the_plain_products_even_where_nothing_stands_against_fusing(monkeypatch, tmp_path):
-    monkeypatch.setattr(fused_attention, "obstacle", lambda **_: None)
-    monkeypatch.setattr(attention, "fused_attend", lambda *_: pytest.fail("fused"))
-    (x,) = tensors(dtype="float32")[:1]
-    layer = Attention()
-    layer.eval()
-    assert can_fuse(x, x, x)  # so only the static graph keeps it from fusing
-    paddle.jit.save(layer, str(tmp_path / "model"), [paddle.static.InputSpec([None, 8, None], "float32")])
-    monkeypatch.undo()
+    monkeypatch.setattr(module, "unsupported_reason", lambda **_: None)
+    monkeypatch.setattr(attention, "fused_attention", lambda *_: pytest.fail("fused"))
+    made, x = layer(fused=True), a_map()
+    paddle.jit.save(made, str(tmp_path / "model"), [paddle.static.InputSpec([None, 16, None, None], "float32")])
     exported = paddle.jit.load(str(tmp_path / "model"))(x)
-    np.testing.assert_allclose(exported.numpy(), layer(x).numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(exported.numpy(), layer(fused=False)(x).numpy(), rtol=1e-5, atol=1e-6)
 
 
 VALUE_CHANNELS = [8, 16, 20, 5]  # as many as the query, twice as many, no multiple, fewer
@@ -155,7 +163,7 @@ def with_gradients(function, arrays, dtype):
 def test_fused_attention_has_the_numbers_and_gradients_of_plain_attention(value_channels):
     """In float64, so that only rounding can differ: a wrong head, scale or filling is off by far more."""
     arrays = tensors(value_channels=value_channels)
-    found, expected = (with_gradients(f, arrays, "float64") for f in (fused_attend, attend))
+    found, expected = (with_gradients(f, arrays, "float64") for f in (fused_attention, scaled_dot_product_attention))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-13)
 
@@ -163,14 +171,14 @@ def test_fused_attention_has_the_numbers_and_gradients_of_plain_attention(value_
 def test_fused_attention_has_the_numbers_of_plain_attention_at_the_network_s_sizes():
     """float32, 256 channels and 512 of values, 13 x 13 positions: measured at most 1.4e-6 apart."""
     arrays = tensors(2, 256, 512, 169, "float32")
-    found, expected = (with_gradients(f, arrays, "float32") for f in (fused_attend, attend))
+    found, expected = (with_gradients(f, arrays, "float32") for f in (fused_attention, scaled_dot_product_attention))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
 def test_fused_attention_computes_in_the_value_s_type():
     query, key, value = tensors()
-    assert fused_attend(query.astype("float32"), key.astype("float32"), value).dtype == paddle.float64
+    assert fused_attention(query.astype("float32"), key.astype("float32"), value).dtype == paddle.float64
 
 
 needs_kernel = pytest.mark.skipif(
@@ -186,10 +194,10 @@ def test_on_a_gpu_the_kernel_has_the_numbers_and_gradients_of_float32_up_to_its_
     groups, positions = shape
     arrays = tensors(groups, channels, 512, positions, "float32")
     halves = [a.astype(dtype) for a in arrays]
-    if reason := obstacle_for(*halves):
-        pytest.skip(reason)
-    found = with_gradients(fused_attend, halves, dtype)
-    expected = with_gradients(attend, halves, "float32")
+    if not can_fuse(*halves):
+        pytest.skip("this GPU's kernel cannot compute it")
+    found = with_gradients(fused_attention, halves, dtype)
+    expected = with_gradients(scaled_dot_product_attention, halves, "float32")
     unit = 2.0**-10 if dtype == "float16" else 2.0**-7
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=4 * unit * np.abs(b).max())

@@ -16,10 +16,11 @@ from paddleisa.deploy.export import openvino as openvino_export
 from paddleisa.deploy.export.calibration import Calibration
 from paddleisa.deploy.export.compare import Difference, Run, compare, shapes_to_compare
 from paddleisa.deploy.export.int8 import write_int8
-from paddleisa.deploy.export.network import OUTPUT_NAMES, SCORES, DeployNetwork, deploy_network, unpadded_size
+from paddleisa.deploy.export.network import OUTPUT_NAMES, SCORES, deploy_network, unpadded_size
 from paddleisa.deploy.export.onnx import write_onnx
 from paddleisa.deploy.export.openvino import write_openvino
-from paddleisa.deploy.export.paddle import last_line, write_paddle
+from paddleisa.deploy.export.paddle import last_line, operations, trace, write_paddle
+from paddleisa.deploy.export.static_form import ONEDNN_OPERATIONS
 from paddleisa.deploy.packages import require
 from paddleisa.deploy.runtimes.runners import OnnxRunner, OpenVinoRunner, PaddleRunner, tensorrt_is_possible
 from paddleisa.errors import DeployError, PaddleISAError
@@ -74,8 +75,9 @@ def write_checked(
         with tempfile.TemporaryDirectory() as between:
             write_checked(model, format, Path(between), input_shape=input_shape)
     network = deploy_network(model, "paddle" if format == "paddle" else "onnx", output_op)
-    onednn = format == "paddle" and _onednn_is_safe(network)
-    files = _write(network, format, folder, input_shape)
+    graph = trace(network, input_shape)
+    onednn = format == "paddle" and operations(graph) <= ONEDNN_OPERATIONS
+    files = _write(graph, output_op, format, folder)
     shapes = shapes_to_compare(input_shape, unpadded_size(model))
 
     def check(tensorrt: bool) -> list[Difference]:
@@ -103,7 +105,9 @@ def write_quantised(model: nn.Layer, folder: Path, output_op: str, calibration: 
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         scores = write_checked(model, "openvino", Path(one)).files[0]
         network = deploy_network(model, "onnx", output_op)
-        plain = scores if output_op == "none" else _write(network, "openvino", Path(two), FREE_SHAPE)[0]
+        plain = scores
+        if output_op != "none":
+            plain = _write(trace(network, FREE_SHAPE), output_op, "openvino", Path(two))[0]
         differences = write_int8(plain, calibration, folder, scores)
     return Written("openvino", [folder / name for name in openvino_export.FILES], differences, False, precision="int8")
 
@@ -117,15 +121,14 @@ def open_file(
     return OnnxRunner(files[0]) if format == "onnx" else OpenVinoRunner(files[0], precision)
 
 
-def _write(network: DeployNetwork, format: str, folder: Path, input_shape: Sequence[int]) -> list[Path]:
+def _write(graph: nn.Layer, output_op: str, format: str, folder: Path) -> list[Path]:
     if format == "paddle":
-        return write_paddle(network, folder, input_shape)
+        return write_paddle(graph, folder)
     with tempfile.TemporaryDirectory() as between:
-        graph = write_paddle(network, Path(between), input_shape)
-        name = OUTPUT_NAMES[network.output_op]
+        files, name = write_paddle(graph, Path(between)), OUTPUT_NAMES[output_op]
         if format == "onnx":
-            return [write_onnx(graph, folder, name)]
-        return write_openvino(write_onnx(graph, Path(between), name), folder)
+            return [write_onnx(files, folder, name)]
+        return write_openvino(write_onnx(files, Path(between), name), folder)
 
 
 def _function(model: nn.Layer, output_op: str) -> Run:
@@ -137,12 +140,3 @@ def _function(model: nn.Layer, output_op: str) -> Run:
             return forward(paddle.to_tensor(images))[0].astype("float32").numpy()
 
     return run
-
-
-def _onednn_is_safe(network: DeployNetwork) -> bool:
-    """Only of what is known to hold none of the operations that oneDNN gets wrong (see ``static_form.py``)."""
-    known = all(
-        type(layer).__module__.partition(".")[0] in ("paddle", "paddleisa")
-        for layer in network.sublayers(include_self=True)
-    )
-    return known and hasattr(network.model, "form")

@@ -13,7 +13,7 @@ from paddle import nn
 from paddleisa.deploy.export.compare import logits_differ
 from paddleisa.deploy.export.fuse import fold_batch_norm
 from paddleisa.deploy.export.static_form import Form, use_static_form
-from paddleisa.inference.interpolation import Upsampling
+from paddleisa.utils.interpolation import Upsampling
 
 OutputOp = Literal["none", "softmax", "argmax"]
 OUTPUT_OPS = get_args(OutputOp)

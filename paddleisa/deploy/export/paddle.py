@@ -14,16 +14,12 @@ from paddleisa.errors import DeployError, PaddleISAError
 STEM = "model"
 
 
-def write_paddle(network: nn.Layer, folder: Path, input_shape: Sequence[int]) -> list[Path]:
-    """Write ``network`` into ``folder``.
+def trace(network: nn.Layer, input_shape: Sequence[int]) -> nn.Layer:
+    """``network`` as a static graph, which `write_paddle` writes.
 
     Args:
         network: in evaluation mode.
-        folder: exists, and holds no such files yet.
         input_shape: (N, 3, H, W), -1 for what is free at run time.
-
-    Returns:
-        The file of the graph, then the file of the parameters.
 
     Raises:
         DeployError: Paddle cannot make a static graph of it.
@@ -34,7 +30,8 @@ def write_paddle(network: nn.Layer, folder: Path, input_shape: Sequence[int]) ->
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Paddle's about its own operations, which nobody here can change
             graph = paddle.jit.to_static(network, input_spec=[spec], full_graph=True)
-            paddle.jit.save(graph, str(folder / STEM))
+            _program(graph)  # traced here, where its errors are explained
+            return graph
     except PaddleISAError:
         raise
     except Exception as error:  # Paddle raises whatever the traced code meets
@@ -43,6 +40,35 @@ def write_paddle(network: nn.Layer, folder: Path, input_shape: Sequence[int]) ->
             where=type(getattr(network, "model", network)).__name__,
             fix="In its forward, write nothing that depends on a tensor's value",
         ) from error
+
+
+def operations(graph: nn.Layer) -> set[str]:
+    """Paddle's names of the operations in a traced graph; a product with a plain matrix on the left is told apart."""
+    found = set()
+    for op in _program(graph).global_block().ops:
+        if hasattr(op, "operand_source"):  # Paddle 3
+            name = op.name().partition(".")[2]
+            left = op.operand_source(0) if name == "matmul" else None
+        else:
+            name = op.type
+            left = op.block.var(op.input("X")[0]) if name == "matmul_v2" else None
+        found.add(name if left is None or len(left.shape) > 2 else f"{name} of a matrix")
+    return found
+
+
+def _program(graph: nn.Layer) -> paddle.static.Program:
+    return graph.forward.concrete_program.main_program
+
+
+def write_paddle(graph: nn.Layer, folder: Path) -> list[Path]:
+    """Write a traced ``graph`` into ``folder``, which exists and holds no such files yet.
+
+    Returns:
+        The file of the graph, then the file of the parameters.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        paddle.jit.save(graph, str(folder / STEM))
     (folder / f"{STEM}.pdiparams.info").unlink(missing_ok=True)  # for going on with training; Paddle 2.6 only
     files = paddle_files(folder)
     if files[0].suffix == ".pdmodel":

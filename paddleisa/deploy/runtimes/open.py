@@ -171,8 +171,8 @@ def _network(engine: str, precision: str, model: nn.Layer, calibration: Calibrat
         return _dygraph(model, precision)
     from paddleisa.deploy.export.formats import open_file
     from paddleisa.deploy.export.network import upsampling_of
-    from paddleisa.inference.interpolation import HALF_PIXEL
     from paddleisa.inference.lazy_logits import LowResLogits
+    from paddleisa.utils.interpolation import HALF_PIXEL
 
     format = _FORMAT[engine]
     files, facts = _quantised(model, calibration) if precision == "int8" else _converted(model, format)
@@ -184,8 +184,8 @@ def _dygraph(model: nn.Layer, precision: str) -> Network:
     import paddle
 
     from paddleisa.deploy.export.network import upsampling_of
-    from paddleisa.inference.interpolation import HALF_PIXEL
     from paddleisa.inference.lazy_logits import LowResLogits
+    from paddleisa.utils.interpolation import HALF_PIXEL
 
     how = upsampling_of(model)
     forward = model if how is None else model.scores

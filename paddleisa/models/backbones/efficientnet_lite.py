@@ -93,8 +93,8 @@ class EfficientNet_Lite(nn.Layer):
             the sizes on the way are even. ``centred`` pads both sides alike: position i lies at pixel i * stride for
             every size, where ISANet's upsampling expects it. The two differ by a shift of the image, and at its border.
         wide: the last map is the classifier's, of 1280 channels, instead of the 320 (Lite2: 352) before it.
-        pretrained: path, URL or name (``efficientnet-lite0``) of ImageNet weights for a training to start from; kept
-            for the trainer, not loaded here.
+        pretrained: path, URL or name (``efficientnet-lite0``) of ImageNet weights that a training starts from. The
+            training reads it from the config; nothing is loaded here.
     """
 
     width: float
@@ -133,7 +133,6 @@ class EfficientNet_Lite(nn.Layer):
             self._conv_head = nn.Conv2D(channels, HEAD_CHANNELS, 1, bias_attr=False)
             self._bn1 = nn.BatchNorm2D(HEAD_CHANNELS, MOMENTUM, EPSILON)
             self.feat_channels[-1] = HEAD_CHANNELS
-        self.pretrained = pretrained
 
     def name_tables(self) -> list[NameTable]:
         """The PyTorch port's: ours, but for what PyTorch calls the statistics of a batch normalisation."""

@@ -134,7 +134,8 @@ class HRNet(nn.Layer):
         padding_same: how convolutions of stride 2 pad even sizes: True, PaddleSeg's default, pads only at the right and
             bottom; False pads all sides, which the official weights and those of ISA's authors need (outputs differ by
             as much as the values themselves otherwise).
-        pretrained: path, URL or name of weights for a training to start from; kept for the trainer, not loaded here.
+        pretrained: path, URL or name of weights that a training starts from. The training reads it from the config;
+            nothing is loaded here.
 
     Attributes:
         feat_channels: ``[15 * width]``: one map, all branches at 1/4 side by side.
@@ -163,7 +164,7 @@ class HRNet(nn.Layer):
                 modules.add_sublayer(f"stage_{name}", _Module(widths[:stage], name, padding_same, align_corners))
             self.add_sublayer(f"st{stage}", modules)
         self.feat_channels = [sum(widths)]
-        self._align_corners, self.pretrained = align_corners, pretrained
+        self._align_corners = align_corners
 
     def forward(self, x):
         """(N, 3, H, W) -> [(N, 15 * width, ceil(H / 4), ceil(W / 4))]."""

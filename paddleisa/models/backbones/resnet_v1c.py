@@ -33,14 +33,15 @@ class ResNet_v1c(ResNet_vd):
 
     Args:
         output_stride: input size / size of the last stage's map. 8 and 16 replace the last strides by dilation.
-        pretrained: path or URL of ImageNet weights for a training to start from; kept for the trainer, not loaded here.
+        pretrained: path or URL of ImageNet weights that a training starts from. The training reads it from the
+            config; nothing is loaded here.
     """
 
     block = BottleneckV1cBlock
     contract_dilation = True
 
     def __init__(self, output_stride: Literal[8, 16, 32] = 8, pretrained: str | None = None):
-        super().__init__(output_stride, pretrained=pretrained)
+        super().__init__(output_stride)
 
     def name_tables(self) -> list[NameTable]:
         """open-mmlab's ``resnet50_v1c`` and ``resnet101_v1c``, and timm's ``resnet50c`` and ``resnet101c``."""

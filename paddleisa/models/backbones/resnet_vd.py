@@ -79,7 +79,8 @@ class ResNet_vd(nn.Layer):
     Args:
         output_stride: input size / size of the last stage's map. 8 and 16 replace the last strides by dilation.
         multi_grid: factors on the dilation of the last stage's first three blocks.
-        pretrained: path or URL of ImageNet weights for a training to start from; kept for the trainer, not loaded here.
+        pretrained: path or URL of ImageNet weights that a training starts from. The training reads it from the
+            config; nothing is loaded here.
     """
 
     block: type[nn.Layer]
@@ -96,7 +97,7 @@ class ResNet_vd(nn.Layer):
         self.conv1_1 = ConvBNReLU(3, 32, 3, stride=2)
         self.conv1_2 = ConvBNReLU(32, 32, 3)
         self.conv1_3 = ConvBNReLU(32, 64, 3)
-        self._stages: list[list[nn.Layer]] = []
+        self._blocks: list[list[str]] = []  # of each stage, the names of its sublayers, as in the published weights
         self.feat_channels = [width * self.block.expansion for width in STAGE_WIDTHS]
         channels = 64
         for stage, (width, depth) in enumerate(zip(STAGE_WIDTHS, self.depths, strict=True)):
@@ -108,19 +109,19 @@ class ResNet_vd(nn.Layer):
                 dilation = max(1, stage_dilation // 2) if contracted else stage_dilation
                 halve = i == 0 and stage > 0 and stage not in DILATED_STAGES[output_stride]
                 block = self.block(channels, width, 2 if halve else 1, dilation * grid, project=i == 0)
-                blocks.append(self.add_sublayer(f"bb_{stage}_{i}", block))
+                blocks.append(f"bb_{stage}_{i}")
+                self.add_sublayer(blocks[-1], block)
                 channels = self.feat_channels[stage]
-            self._stages.append(blocks)
-        self.pretrained = pretrained
+            self._blocks.append(blocks)
 
     def forward(self, x):
         """(N, 3, H, W) -> four maps of 1/4, 1/8 and twice 1/output_stride (1/8 or 1/16 for stage 2) of H and W."""
         x = self.conv1_3(self.conv1_2(self.conv1_1(x)))
         x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
         features = []
-        for blocks in self._stages:
-            for block in blocks:
-                x = block(x)
+        for names in self._blocks:
+            for name in names:
+                x = getattr(self, name)(x)
             features.append(x)
         return features
 

@@ -11,7 +11,6 @@ class FourConvolutions(nn.Layer):
 
     def __init__(self, pretrained: str | None = None):
         super().__init__()
-        self.pretrained = pretrained
         self.stages = nn.LayerList(
             nn.Conv2D(a, b, 3, stride=stride, padding=1)
             for a, b, stride in zip([3, 4, 6, 6], self.feat_channels, [2, 2, 1, 1], strict=True)

@@ -1,0 +1,1 @@
+"""Heads: from a backbone's feature maps to class scores. ``base.py`` is the contract."""
