@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from paddleisa.datasets.image_header import TURNS
-from paddleisa.datasets.images import decode_turned, read_intact, read_label
+from paddleisa.datasets.images import decode_turned, read_bytes, read_label
 from paddleisa.datasets.inventory import Inventory, Row
 from paddleisa.datasets.layouts import Layout, ListFile, Source
 from paddleisa.errors import ConfigError, DataError, one_of
@@ -152,7 +152,7 @@ class SegmentationData:
             DataError: a file is missing or damaged, sizes differ, or a label holds an id that is not a class.
         """
         image_path, label_path = self.samples[index]
-        img, turned = decode_turned(read_intact(image_path), image_path)
+        img, turned = decode_turned(read_bytes(image_path), image_path)
         sample = {"img": img, "image_path": image_path, "label_path": label_path}
         if label_path is not None:
             _require_certain(sample, turned)

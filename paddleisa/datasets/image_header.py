@@ -30,7 +30,8 @@ _READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (b"RIFF", WebPImagePlugin.WebPImageFile),
     *((b"P%d" % number, PpmImagePlugin.PpmImageFile) for number in range(1, 7)),
 )
-_ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 258, 262
+_ORIENTATION, _BITS, _PHOTOMETRIC = 274, 258, 262  # tags of TIFF; the first is EXIF's too
+_HEIGHT, _STRIP_OFFSETS, _ROWS_PER_STRIP = 257, 273, 278
 _QUARTER, _MIRRORED_QUARTER = "turned by 90 degrees", "turned by 90 degrees and mirrored"
 TURNS = {
     2: "mirrored",
@@ -58,12 +59,24 @@ def open_header(data: bytes, path: str | Path) -> ImageFile.ImageFile:
         raise DataError("the file is not an image that can be decoded", where=path, fix=_instead(data))
     try:
         header = reader(io.BytesIO(data))
+        complete = not isinstance(header, TiffImagePlugin.TiffImageFile) or _has_all_strips(header)
     except Exception as error:  # whatever a damaged header makes Pillow raise
         fix = "Convert it to 8-bit RGB" if reader is TiffImagePlugin.TiffImageFile else "Copy or download it again"
         problem = "the header is damaged, or of a kind of pixels that cannot be read (floats or many bands, say)"
         raise DataError(problem, where=path, fix=fix) from error
     require_size(*header.size, path)
+    if not complete:
+        raise DataError("the file says more rows than it holds", where=path, fix="Copy or download it again")
     return header
+
+
+def _has_all_strips(header: TiffImagePlugin.TiffImageFile) -> bool:
+    """Whether a TIFF in strips has one for every row; decoders leave missing rows black."""
+    tags = header.tag_v2
+    height, rows, offsets = tags.get(_HEIGHT), tags.get(_ROWS_PER_STRIP), tags.get(_STRIP_OFFSETS)
+    if not (offsets and rows and height):
+        return True  # tiles, or one strip for all rows
+    return len(offsets) * rows >= height
 
 
 def orientation(header: ImageFile.ImageFile) -> int:

@@ -46,7 +46,7 @@ def read_image(path: str | Path) -> np.ndarray:
             damage inside it cannot be told), not an image, or has more pixels than ``PADDLEISA_MAX_PIXELS``; or its
             values have no known range: floats, or 16 bits that hold 10, 12 or 14.
     """
-    return decode_image(read_intact(path), path)
+    return decode_image(read_bytes(path), path)
 
 
 def decode_image(data: bytes, path: str | Path) -> np.ndarray:
@@ -56,6 +56,7 @@ def decode_image(data: bytes, path: str | Path) -> np.ndarray:
 
 def decode_turned(data: bytes, path: str | Path) -> tuple[np.ndarray, int]:
     """``decode_image``, and the EXIF orientation (1 to 8) that was undone for it."""
+    require_intact(data, path)
     header = open_header(data, path)
     if header.mode in _DEPTHS and not (header.mode == "I" and bits_of(header, data) <= 16):
         raise DataError(f"the image holds {_DEPTHS[header.mode]}", where=path, fix="Convert it to 8-bit RGB")
@@ -78,11 +79,12 @@ def read_label(path: str | Path) -> np.ndarray:
     Raises:
         DataError: the file is missing, truncated or damaged, or holds something else than 8-bit class ids.
     """
-    return decode_label(read_intact(path), path)
+    return decode_label(read_bytes(path), path)
 
 
 def decode_label(data: bytes, path: str | Path) -> np.ndarray:
     """``read_label`` of a file's content; ``path`` is for messages."""
+    require_intact(data, path)
     header = open_header(data, path)
     if problem := _no_label(header, data):
         raise DataError(problem, where=path, fix=_LABEL_FIX)
@@ -151,18 +153,31 @@ def write_label(path: str | Path, label: np.ndarray, palette: np.ndarray | None 
         image.save(stream, "PNG", compress_level=1)
 
 
-def read_intact(path: str | Path) -> bytes:
-    """A file's content; DataError when there is none, when it is empty, or a PNG or JPEG that is cut off or damaged."""
+def read_bytes(path: str | Path) -> bytes:
+    """A file's content; DataError when there is none."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise DataError("there is no such file", where=path) from error
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"the file cannot be read ({reason})", where=path) from error
+
+
+def read_intact(path: str | Path) -> bytes:
+    """A file's content; DataError when there is none, when it is empty, or a PNG or JPEG that is cut off or damaged."""
+    data = read_bytes(path)
+    require_intact(data, path)
+    return data
+
+
+def require_intact(data: bytes, path: str | Path) -> None:
+    """DataError for a file's content that is empty, or a PNG or JPEG that is cut off or damaged.
+
+    Decoders are not given such files: some return the rows that they got, some ask for gigabytes first.
+    """
     if problem := damage(data):
         raise DataError(problem, where=path, fix=_COPY_AGAIN)
-    return data
 
 
 def damage(data: bytes) -> str | None:

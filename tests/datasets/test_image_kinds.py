@@ -219,6 +219,23 @@ def test_a_higher_bound_goes_beyond_pillows_own(monkeypatch):
     assert decode_image(encoded(SMOOTH, "PNG"), "a").shape == (30, 45, 3)
 
 
+@pytest.mark.parametrize("decode", [decode_image, decode_label])
+def test_a_tiff_that_says_more_rows_than_it_holds_is_refused(decode):
+    data = bytearray(encoded(Image.fromarray(IDS), "TIFF"))
+    entry = data.index(struct.pack("<HH", 257, 4))  # ImageLength, a long
+    data[entry + 8 : entry + 12] = struct.pack("<I", 100_000)
+    with pytest.raises(DataError, match="more rows than it holds"):
+        decode(bytes(data), "a.tif")
+
+
+@pytest.mark.parametrize("decode", [decode_image, decode_label])
+def test_damage_is_found_whoever_read_the_bytes(decode):
+    data = bytearray(LABELS["png grey"])
+    data[-20] ^= 1
+    with pytest.raises(DataError, match="a checksum is wrong"):
+        decode(bytes(data), "a.png")
+
+
 SEEDS = [encoded(SMOOTH.convert(mode), fmt, **options) for mode, fmt, options in RGB_KINDS.values()]
 SEEDS += [*LABELS.values(), *FLOATS.values(), BOMB, *NO_LABELS.values()]
 
