@@ -19,14 +19,20 @@ _HOMES = {
     "evaluate": "paddleisa.evaluation.api",
     "predict": "paddleisa.evaluation.api",
     "export": "paddleisa.evaluation.api",
+    "train": "paddleisa.training.api",
+    "verify": "paddleisa.reproduce.api",
+    "prepare": "paddleisa.data.api",
+    "check": "paddleisa.data.api",
     "setup_threads": "paddleisa.utils.environment",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = ["__version__", "reproduce", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names at their first use: ``import paddleisa`` alone does not import paddle."""
+    if name == "reproduce":  # a room and a function; see its __init__
+        return importlib.import_module("paddleisa.reproduce")
     if name not in _HOMES:
         raise AttributeError(f"module 'paddleisa' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

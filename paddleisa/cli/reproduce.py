@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from pathlib import Path
 
 from paddleisa.cli.common import add_engine_arguments
 
@@ -42,42 +41,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if every score of every row is within 0.05 points on its whole data set, 1 if not; 128 + signal after one."""
     _check(args)
-    from paddleisa.reproduce.preflight import Request, choose
+    from paddleisa.reproduce.preflight import choose
     from paddleisa.utils.environment import load_paddle, set_device
     from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
-    entries = choose(args.names, load_catalogue(args.catalogue))
-    if args.model_path and len(entries) != 1:
-        _refuse(f"one file cannot be the weights of {len(entries)} models", "--model_path", "Name one model")
+    choose(args.names, load_catalogue(args.catalogue))  # a wrong name is told before paddle is imported
     load_paddle()
     device = set_device(args.device)
+    from paddleisa.cli.common import write_json
     from paddleisa.deploy.runtimes.open import require_engine
+    from paddleisa.reproduce.api import reproduce
+    from paddleisa.reproduce.report import text_table
+    from paddleisa.reproduce.reproduce import Stopped
 
     require_engine(args.engine, args.precision, device)
-    from paddleisa.reproduce.preflight import prepare
-    from paddleisa.reproduce.report import Report, text_table
-    from paddleisa.reproduce.reproduce import Options, Stopped, reproduce
-    from paddleisa.reproduce.write_report import write_report
-
-    path = Path(args.model_path) if args.model_path else None
-    jobs = prepare(entries, Request(args.opts, args.plugin, path, args.catalogue, args.offline))
-    save_dir, stem = Path(args.save_dir), "report" if args.limit is None else "quick_look"
-    options = Options(save_dir, args.limit, max(args.num_workers, 0), args.fresh, True, args.engine, args.precision)
-    print(f"{len(jobs)} models: " + ", ".join(f"{job.entry.name} ({len(job.dataset)} images)" for job in jobs))
-    outcomes = []
-    for job in jobs:
-        try:
-            outcomes.append(reproduce(job, options))
-        except Stopped as stopped:
-            print(f"\npaddleisa: {stopped}")
-            return 128 + stopped.signal
-        files = write_report(Report(outcomes[-1:], command_line(args)), save_dir / job.entry.name, stem)
-        print(f"{text_table(outcomes[-1])}\n  {', '.join(map(str, files))}\n")
-    report = Report(outcomes, command_line(args))
-    if len(outcomes) > 1:
-        print(*write_report(report, save_dir, stem), sep=", ")
-    from paddleisa.cli.common import write_json
-
+    try:
+        report = reproduce(
+            args.names,
+            args.save_dir,
+            opts=args.opts,
+            plugins=args.plugin,
+            model_path=args.model_path,
+            catalogues=args.catalogue,
+            offline=args.offline,
+            command=command_line(args),
+            started=lambda jobs: print(
+                f"{len(jobs)} models: " + ", ".join(f"{job.entry.name} ({len(job.dataset)} images)" for job in jobs)
+            ),
+            finished=lambda outcome, files: print(f"{text_table(outcome)}\n  {', '.join(map(str, files))}\n"),
+            limit=args.limit,
+            workers=max(args.num_workers, 0),
+            fresh=args.fresh,
+            engine=args.engine,
+            precision=args.precision,
+        )
+    except Stopped as stopped:
+        print(f"\npaddleisa: {stopped}")
+        return 128 + stopped.signal
+    if len(report.outcomes) > 1:
+        print(f"all of them: {args.save_dir}/{'report' if args.limit is None else 'quick_look'}.md")
     write_json(args.json, report.to_dict())
     return 0 if report.reproduced else 1
 

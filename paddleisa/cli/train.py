@@ -78,10 +78,9 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(config)
     config = common.start(args, config, "train" if args.resume_model is None else "resume")
-    from paddleisa.data.check.check import quick_check
+    from paddleisa.training.api import train
     from paddleisa.training.options import TrainOptions
     from paddleisa.training.profiling import ProfilerOptions
-    from paddleisa.training.trainer import train
     from paddleisa.utils.environment import rank
 
     options = TrainOptions(
@@ -98,9 +97,6 @@ def run(args: argparse.Namespace) -> int:
         reinit_classifier=args.reinit_classifier,
         profile=ProfilerOptions.parse(args.profiler_options) if args.profiler_options is not None else None,
     )
-    if rank() == 0:
-        for which in ("train", "val") if options.do_eval else ("train",):
-            quick_check(config, which)
     result = train(config, options)
     if rank() == 0:
         common.write_json(

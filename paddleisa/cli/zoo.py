@@ -120,16 +120,10 @@ def _log(args, catalogue) -> tuple[object, int]:
 
 
 def _verify(args, catalogue) -> tuple[object, int]:
-    from paddleisa.reproduce.verify import best_match, verify_weights
-    from paddleisa.zoo.download.locate import download_weights, local_weights
+    from paddleisa.reproduce.api import verify
 
-    path = _local_file(args.source, catalogue)
-    if path is None:
-        entry = catalogue.get(args.model or args.source)
-        path = local_weights(args.source) or download_weights(catalogue.get(args.source), offline=args.offline)
-    else:
-        entry = catalogue.get(args.model) if args.model else best_match(path, catalogue)
-    report = verify_weights(path, entry)
+    source = _local_file(args.source, catalogue) or catalogue.get(args.source).name
+    report = verify(source, args.model, catalogues=args.catalogue, offline=args.offline)
     print(report)
     return report.to_dict(), 0 if report.ok else 1
 
