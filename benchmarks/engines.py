@@ -17,7 +17,7 @@ import numpy as np
 
 import paddleisa
 from paddleisa.build import build_dataset
-from paddleisa.deploy.runtimes.open import PRECISIONS_OF, require_engine
+from paddleisa.deploy.runtimes.open import require_engine, runtimes
 from paddleisa.errors import PaddleISAError
 from paddleisa.evaluation.metrics import ConfusionMatrix
 from paddleisa.zoo.download.locate import local_weights
@@ -92,8 +92,8 @@ def main() -> None:
     parser.add_argument("--no_reference", action="store_true")
     args = parser.parse_args()
     combinations = []
-    for engine, precisions in PRECISIONS_OF.items():
-        for precision in precisions:
+    for engine, runtime in runtimes().items():
+        for precision in runtime.precisions:
             try:
                 require_engine(engine, precision)
             except PaddleISAError as error:

@@ -25,9 +25,9 @@ from paddleisa.build import build_dataset
 from paddleisa.deploy.export.calibration import Calibration, training_images
 from paddleisa.deploy.export.formats import write_checked
 from paddleisa.deploy.export.network import SCORES, upsampling_of
+from paddleisa.deploy.export.openvino import OpenVinoRunner
+from paddleisa.deploy.export.openvino_core import core
 from paddleisa.deploy.export.quantize import kept_operations, quantise
-from paddleisa.deploy.runtimes.openvino_core import core
-from paddleisa.deploy.runtimes.runners import OpenVinoRunner
 from paddleisa.evaluation.metrics import ConfusionMatrix
 from paddleisa.inference.lazy_logits import LowResLogits
 from paddleisa.zoo.download.locate import local_weights

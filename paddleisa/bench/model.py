@@ -52,16 +52,17 @@ def combinations(engines: list[str] | None, precisions: list[str] | None) -> lis
     Raises:
         UsageError: there is no such engine, or no engine has such a precision.
     """
-    from paddleisa.deploy.runtimes.open import ENGINES, PRECISIONS_OF
+    from paddleisa.deploy.runtimes.open import AUTO, runtimes
+    from paddleisa.deploy.runtimes.open import precisions as all_precisions
 
-    known = list(dict.fromkeys(precision for theirs in PRECISIONS_OF.values() for precision in theirs))
-    for asked, names, option in ((engines, ENGINES, "--engine"), (precisions, known, "--precision")):
+    known, having = all_precisions(), {name: runtime.precisions for name, runtime in runtimes().items()}
+    for asked, names, option in ((engines, [*having, AUTO], "--engine"), (precisions, known, "--precision")):
         for name in asked or ():
             if name not in names:
                 raise UsageError(f"there is no {option[2:]} {name!r}", where=option, fix=one_of(name, names))
     pairs = []
-    for engine in dict.fromkeys(engines or PRECISIONS_OF):
-        pairs += [(engine, precision) for precision in dict.fromkeys(precisions or PRECISIONS_OF.get(engine) or known)]
+    for engine in dict.fromkeys(engines or having):
+        pairs += [(engine, precision) for precision in dict.fromkeys(precisions or having.get(engine) or known)]
     return pairs
 
 
@@ -95,7 +96,9 @@ def bench_model(pairs: list[tuple[str, str]], settings: Settings) -> Report:
         Table(f"engines: {PEAK}; opening finds the model converted", _COLUMNS, rows),
     ]
     shown = given(settings, leave_out=("input_size", "device"))
-    packages = ("paddle2onnx", "onnx", "onnxruntime", "openvino")
+    from paddleisa.deploy.export.table import all_packages
+
+    packages = all_packages()
     return Report("bench model", WHAT, settings.device, shown, tables, notes, packages)
 
 

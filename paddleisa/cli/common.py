@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddleisa.deploy.runtimes.open import engine_help, precisions
 from paddleisa.errors import UsageError
 from paddleisa.inference.protocols import DEFAULT, protocol_help, protocol_names
 from paddleisa.inference.settings import inference_settings, unused_settings
@@ -109,11 +110,10 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> argparse._ActionsCo
     group.add_argument(
         "--engine",
         default="paddle",
-        help="what computes the network: paddle (the default), paddle_inference, onnxruntime, openvino, or auto: the "
-        "fastest installed",
+        help=f"what computes the network (paddle). {engine_help()}; auto: the fastest here, measured once",
     )
     group.add_argument(
-        "--precision", default="fp32", help="of the network's arithmetic: fp32 (the default), bf16 or int8"
+        "--precision", default="fp32", help=f"of the network's arithmetic: {', '.join(precisions())} (fp32)"
     )
     return group
 

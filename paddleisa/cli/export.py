@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from paddleisa.cli import common
+from paddleisa.deploy.export.table import FORMATS
 
 SUMMARY = "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model"
 
@@ -19,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         nargs="+",
-        choices=("paddle", "onnx", "openvino"),
+        choices=tuple(FORMATS),
         default=["paddle"],
-        help="one or several (paddle: Paddle Inference)",
+        help="one or several; " + ", ".join(f"{format.name}: {format.about}" for format in FORMATS.values()),
     )
     parser.add_argument(
         "--input_shape",
@@ -36,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the files give: class ids (argmax, the default), probabilities or logits",
     )
     parser.add_argument(
-        "--precision", choices=("fp32", "int8"), default="fp32", help="of the files; int8 for --format openvino only"
+        "--precision",
+        choices=("fp32", "int8"),
+        default="fp32",
+        help="of the files; int8 for " + ", ".join(format.name for format in FORMATS.values() if format.quantise),
     )
     common.add_calibration_arguments(parser)
 

@@ -53,3 +53,9 @@ def require(packages: tuple[str, ...], what: str, where: object) -> None:
     if trouble := problem_with(packages):
         problem, command = trouble
         raise DeployError(f"{what} cannot be used: {problem}", where=where, fix=f"Run {command}")
+
+
+def last_line(error: Exception) -> str:
+    """What the error of a library says at its end, in one line that fits into ours."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__

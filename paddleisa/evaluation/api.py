@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paddleisa.build import Pretrained, build_dataset, find_pretrained
 from paddleisa.config import Config, check
 from paddleisa.data.check.check import quick_check
-from paddleisa.deploy.runtimes.open import require_engine
+from paddleisa.deploy.runtimes.open import faster_engines, require_engine
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation import evaluate as scoring
 from paddleisa.evaluation import predict as drawing
@@ -266,9 +266,13 @@ def _predictor(found: Pretrained, say: Say, options: dict[str, Any]) -> Predicto
 
     engine = options.get("engine", "paddle")
     require_engine(engine, options.get("precision", "fp32"), paddle.get_device())  # told before the network is built
-    predictor = Predictor(found.build(say), found.config, **options)
+    model = found.build(say)
+    predictor = Predictor(model, found.config, **options)
+    said = f"engine: {predictor.engine.name}, {predictor.engine.precision}"
     if engine != "paddle":
-        say(f"engine: {predictor.engine.name}, {predictor.engine.precision} ({predictor.engine.reason})")
+        say(f"{said} ({predictor.engine.reason})")
+    elif faster := faster_engines(model, predictor.engine.precision, paddle.get_device()):
+        say(f"{said}; {faster}")
     return predictor
 
 

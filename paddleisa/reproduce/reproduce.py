@@ -6,15 +6,16 @@ import json
 import sys
 import time
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paddleisa.deploy.runtimes.open import chosen_engine
+from paddleisa.deploy.runtimes.open import AUTO
 from paddleisa.errors import DataError, PaddleISAError
 from paddleisa.evaluation.metrics import Scores
+from paddleisa.predictor import Predictor
 from paddleisa.reproduce.accumulator import Tally, key_digest
 from paddleisa.reproduce.preflight import Job, load_model
 from paddleisa.reproduce.result import Outcome
@@ -72,7 +73,10 @@ def reproduce(job: Job, options: Options) -> Outcome:
     if count == 0:
         raise DataError("there is no image to evaluate", where=type(job.dataset).__name__)
     device = paddle.get_device()
-    engine = f"{chosen_engine(options.engine, options.precision, device)} {options.precision}"
+    if options.engine == AUTO:  # decided now: the numbers of another one would be another measurement
+        opened = Predictor(load_model(job), job.config, engine=AUTO, precision=options.precision)
+        options = replace(options, engine=opened.engine.name)
+    engine = f"{options.engine} {options.precision}"
     key = measurement_key(job, options.limit, device, engine)
     path = options.save_dir / job.entry.name / f"state-{key_digest(key)}.npz"
     with exclusive(path, "measuring this row", "Wait for it, or give another --save_dir"):
@@ -124,8 +128,6 @@ def _differing(path: Path, key: dict) -> list[str]:
 
 def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None:
     """Add the images from ``tally.images`` to ``count``; ``save()`` is called now and then, and at the end."""
-    from paddleisa.predictor import Predictor
-
     predictor = Predictor(load_model(job), job.config, engine=options.engine, precision=options.precision)
     ways = [way.settings for way in job.ways]
     before, start, saved = tally.seconds, time.perf_counter(), time.perf_counter()

@@ -6,7 +6,7 @@ import pytest
 
 from paddleisa.bench.model import combinations, default_size
 from paddleisa.config import Config, load_config
-from paddleisa.deploy.runtimes.open import PRECISIONS_OF
+from paddleisa.deploy.runtimes.open import runtimes
 
 SCENES = "isanet_resnet18_os8_scenes_128x128_200"
 MODEL = ("bench", "model", "--config", SCENES, "--opts", "model.isa_channels=8", "--device", "cpu")
@@ -39,7 +39,7 @@ def test_when_nothing_can_run_the_exit_code_says_so(in_this_process, call):
 
 
 def test_by_default_every_engine_runs_in_every_precision_it_has():
-    assert combinations(None, None) == [(e, p) for e, theirs in PRECISIONS_OF.items() for p in theirs]
+    assert combinations(None, None) == [(name, p) for name, runtime in runtimes().items() for p in runtime.precisions]
     assert combinations(["openvino", "paddle"], ["fp32"]) == [("openvino", "fp32"), ("paddle", "fp32")]
 
 

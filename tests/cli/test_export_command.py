@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from paddleisa.deploy import packages
-from paddleisa.deploy.runtimes.open import PACKAGES
+from paddleisa.deploy.runtimes.open import runtimes
 
 MODEL = ("--config", "tiny.yml", "--device", "cpu", "--model_path", "w.pdparams")
 
 
 def skip_unless(engine):
-    if trouble := packages.problem_with(PACKAGES[engine]):
+    if trouble := runtimes()[engine].problem("fp32", "cpu"):
         pytest.skip(trouble[0])
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from paddleisa import models
 from paddleisa.config import Config
-from paddleisa.deploy import packages
-from paddleisa.deploy.runtimes.open import PACKAGES
+from paddleisa.deploy.runtimes.open import runtimes
 from paddleisa.models.backbones.resnet_vd import BasicBlock, ResNet_vd
 
 CONFIG = Config.from_dict(
@@ -38,12 +37,12 @@ CONFIG = Config.from_dict(
 
 def needs(engine: str):
     """A parameter that skips its test where the engine's packages are not installed or do not fit this Paddle."""
-    trouble = packages.problem_with(PACKAGES[engine])
+    trouble = runtimes()[engine].problem("fp32", "cpu")
     return pytest.param(engine, marks=pytest.mark.skipif(trouble is not None, reason=str(trouble and trouble[0])))
 
 
 CONVERTED = [needs(name) for name in ("paddle_inference", "onnxruntime", "openvino")]
-FORMAT_OF = {"paddle_inference": "paddle", "onnxruntime": "onnx", "openvino": "openvino"}
+FORMAT_OF = {name: runtime.format.name for name, runtime in runtimes().items() if runtime.format}
 
 
 def with_statistics(model: paddle.nn.Layer, seed: int = 0) -> paddle.nn.Layer:

@@ -13,11 +13,12 @@ import paddle
 import pytest
 from deploy_models import small_model
 
+from paddleisa.deploy import packages
 from paddleisa.deploy.export import formats
 from paddleisa.deploy.export.model_digest import structure_digest, weights_digest
 from paddleisa.deploy.runtimes import cache
-from paddleisa.deploy.runtimes import open as engines
 from paddleisa.deploy.runtimes.cache import cached
+from paddleisa.deploy.runtimes.converted import converted
 
 PARTS = {"weights": "abc", "format": "onnx"}
 
@@ -123,30 +124,30 @@ def conversions(monkeypatch):
 def test_a_model_is_converted_once_for_each_format(fresh_home, model, monkeypatch):
     made = conversions(monkeypatch)
     for format in ("onnx", "paddle", "onnx"):
-        files, accelerators = engines._converted(model, format)
+        files, accelerators = converted(model, format)
         assert files[0].read_text() == format and not any(accelerators.values())
     assert made == ["onnx", "paddle"]
 
 
 def test_a_model_that_computes_something_else_is_another_entry(fresh_home, monkeypatch):
     made = conversions(monkeypatch)
-    engines._converted(small_model(), "onnx")
-    engines._converted(small_model(), "onnx")  # an equal one is not
+    converted(small_model(), "onnx")
+    converted(small_model(), "onnx")  # an equal one is not
     assert len(made) == 1
-    engines._converted(small_model(align_corners=True), "onnx")
-    engines._converted(small_model(upsample="half_pixel"), "onnx")
+    converted(small_model(align_corners=True), "onnx")
+    converted(small_model(upsample="half_pixel"), "onnx")
     other = small_model()
     with paddle.no_grad():
         other.head.cls[1].bias.set_value(other.head.cls[1].bias + 1e-6)
-    engines._converted(other, "onnx")
+    converted(other, "onnx")
     assert len(made) == 4
 
 
 def test_another_version_of_a_converter_is_another_entry(fresh_home, model, monkeypatch):
     made = conversions(monkeypatch)
-    engines._converted(model, "onnx")
-    monkeypatch.setattr(engines.packages, "versions", lambda names: {"paddle2onnx": "99"})
-    engines._converted(model, "onnx")
+    converted(model, "onnx")
+    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": "99"})
+    converted(model, "onnx")
     assert len(made) == 2
 
 

@@ -9,7 +9,7 @@ import reference
 from published import ROWS
 
 import paddleisa
-from paddleisa.deploy.runtimes.open import PRECISIONS_OF, require_engine
+from paddleisa.deploy.runtimes.open import require_engine, runtimes
 from paddleisa.errors import PaddleISAError
 
 PAGE = Path(__file__).parents[2] / "docs/performance.md"
@@ -39,8 +39,8 @@ def image(height, width):
 
 def test_the_table_has_every_combination_that_can_be_computed_here():
     usable = set()
-    for engine, precisions in PRECISIONS_OF.items():
-        for precision in precisions:
+    for engine, runtime in runtimes().items():
+        for precision in runtime.precisions:
             try:
                 require_engine(engine, precision)
             except PaddleISAError:

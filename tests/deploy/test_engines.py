@@ -5,12 +5,16 @@ import copy
 import numpy as np
 import paddle
 import pytest
-from deploy_models import CONFIG, CONVERTED, images, needs
+from deploy_models import CONFIG, CONVERTED, images, needs, small_model
 
 from paddleisa import Predictor
 from paddleisa.deploy import packages
+from paddleisa.deploy.export import openvino_core
+from paddleisa.deploy.export.export import export_model
+from paddleisa.deploy.export.format import Format
+from paddleisa.deploy.export.table import FORMATS
 from paddleisa.deploy.runtimes import open as engines
-from paddleisa.deploy.runtimes import openvino_core
+from paddleisa.deploy.runtimes import speed
 from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DeployError, UsageError
 from paddleisa.inference.lazy_logits import LazyLogits
@@ -119,7 +123,7 @@ def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processo
 
 def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
     pytest.importorskip("openvino")
-    from paddleisa.deploy.runtimes import runners
+    from paddleisa.deploy.export import openvino_core as runners
 
     class Old:
         def get_property(self, device, name):
@@ -130,47 +134,100 @@ def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
         runners.OpenVinoRunner(tmp_path / "model.xml", "bf16")
 
 
-@pytest.mark.parametrize(
-    ("there", "taken"),
-    [
-        (("paddle2onnx", "onnx", "onnxruntime", "openvino"), "openvino"),
-        (("paddle2onnx", "onnx", "onnxruntime"), "onnxruntime"),
-        (("paddle2onnx", "onnx"), "paddle_inference"),
-        (("openvino", "onnxruntime"), "paddle_inference"),
-    ],
-    ids=["all", "no openvino", "no runtime", "no converter"],
-)
-def test_auto_takes_the_fastest_installed_and_says_why(there, taken, model, installed, monkeypatch):
-    installed(*there)
+@pytest.fixture
+def speeds(monkeypatch, tmp_path):
+    """``speeds(openvino=0.1, onnxruntime=DeployError(..))``: what measuring finds, without converting anything."""
+    monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path))
+    asked = []
+
+    def given(**found):
+        def opened(name, precision, model, calibration=None):
+            asked.append(name)
+            if isinstance(found[name], Exception):
+                raise found[name]
+            return name
+
+        monkeypatch.setattr(engines, "open_network", opened)
+        monkeypatch.setattr(speed, "seconds_of", lambda network: found[network])
+        return asked
+
+    return given
+
+
+EVERYTHING = ("paddle2onnx", "onnx", "onnxruntime", "openvino")
+TIMES = {"paddle": 0.5, "paddle_inference": 0.2, "onnxruntime": 0.1, "openvino": 0.15}
+
+
+def test_auto_takes_the_engine_that_is_fastest_here_and_says_what_it_measured(model, installed, speeds, monkeypatch):
+    installed(*EVERYTHING)
     monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
-    monkeypatch.setattr(engines, "_network", lambda name, precision, model, calibration: name)
+    speeds(**TIMES)
     opened = open_engine("auto", "fp32", model)
-    assert (opened.name, opened.network) == (taken, taken)
-    assert "fastest usable on cpu, of openvino > onnxruntime > paddle_inference > paddle" in opened.reason
-    for name in ("openvino", "onnxruntime"):
-        assert (f"{name} is passed over" in opened.reason) == (
-            engines.FASTEST_FIRST["cpu"].index(taken) > engines.FASTEST_FIRST["cpu"].index(name)
-        )
+    assert (opened.name, opened.network) == ("onnxruntime", "onnxruntime")
+    order = "onnxruntime 100 ms, openvino 150 ms, paddle_inference 200 ms, paddle 500 ms"
+    assert opened.reason == f"the fastest here, measured: {order}"
 
 
-def test_auto_passes_over_an_engine_that_cannot_convert_the_model(model, installed, monkeypatch):
-    installed("paddle2onnx", "onnx", "onnxruntime", "openvino")
+def test_what_was_measured_once_is_known_for_models_of_the_same_structure(model, installed, speeds, monkeypatch):
+    installed(*EVERYTHING)
     monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    asked = speeds(**TIMES)
+    open_engine("auto", "fp32", model)
+    asked.clear()
+    assert open_engine("auto", "fp32", small_model(seed=9)).name == "onnxruntime"
+    assert asked == ["onnxruntime"]
+    open_engine("auto", "fp32", small_model(align_corners=True))
+    assert len(asked) > 2  # another network is measured anew
 
-    def network(name, precision, model, calibration):
-        if name == "openvino":
-            raise DeployError("cannot read the ONNX file")
-        return name
 
-    monkeypatch.setattr(engines, "_network", network)
+def test_auto_passes_over_engines_that_are_missing_or_cannot_convert_the_model(model, installed, speeds, monkeypatch):
+    installed("paddle2onnx", "onnx", "openvino")
+    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    speeds(paddle=0.5, paddle_inference=0.2, openvino=DeployError("cannot read the ONNX file"))
     opened = open_engine("auto", "fp32", model)
-    assert opened.name == "onnxruntime"
+    assert opened.name == "paddle_inference"
     assert "openvino is passed over: cannot read the ONNX file" in opened.reason
+    assert "onnxruntime is passed over: the package onnxruntime is not installed" in opened.reason
+
+
+def test_what_would_be_faster_is_told_before_and_after_it_was_measured(model, installed, speeds, monkeypatch):
+    installed(*EVERYTHING)
+    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    speeds(**TIMES)
+    before = engines.faster_engines(model, "fp32", "cpu")
+    assert before.startswith("paddle_inference, onnxruntime, openvino may be faster: --engine auto measures")
+    open_engine("auto", "fp32", model)
+    assert engines.faster_engines(model, "fp32", "cpu") == "onnxruntime is 5.0 times as fast here: --engine onnxruntime"
+
+
+def test_a_format_that_is_added_to_the_table_can_be_exported_and_computed(model, monkeypatch, tmp_path):
+    """A toy whose file names its output, and whose runtime asks the model itself."""
+    monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
+
+    def convert(files, folder, name):
+        (folder / "toy.txt").write_text(name)
+        return [folder / "toy.txt"]
+
+    def opened(files, device, precision, **facts):
+        outputs = {
+            "scores": lambda x: model.scores(x)[0],
+            "logits": lambda x: model(x)[0],
+            "mask": lambda x: model(x)[0].argmax(1).astype("int32"),
+        }
+        return lambda images: outputs[files[0].read_text()](paddle.to_tensor(images)).numpy()
+
+    toy = Format("toy", "text for children", "toyrun", "a toy's runtime", opened, convert=convert)
+    monkeypatch.setitem(FORMATS, "toy", toy)
+    x = paddle.to_tensor(images(1, 3, 33, 40))
+    np.testing.assert_array_equal(open_engine("toyrun", "fp32", model).network(x).values, model.scores(x)[0].numpy())
+    exported = export_model(model, CONFIG, tmp_path / "out", formats=["toy"])
+    assert [file.read_text() for file in exported.written[0].files] == ["mask"]
+    assert "toyrun: a toy's runtime" in engines.engine_help()
 
 
 def test_auto_in_bf16_on_a_cpu_without_openvino_lists_what_is_wrong(installed):
     installed("paddle2onnx", "onnx", "onnxruntime")
-    with pytest.raises(DeployError, match="no engine can be used with bf16 on cpu: openvino: .*pip install openvino"):
+    with pytest.raises(DeployError, match="no engine can be used with bf16 on cpu: .*openvino: .*pip install openvino"):
         require_engine("auto", "bf16", "cpu")
 
 
@@ -229,4 +286,4 @@ def test_a_combination_that_is_not_there_is_refused(engine, precision, kind, mes
 
 def test_on_a_gpu_paddle_has_bf16_and_is_what_auto_takes():
     require_engine("paddle", "bf16", "gpu:0")
-    assert engines._candidates("bf16", "gpu:0") == [("paddle", None)]
+    assert engines.usable("bf16", "gpu:0") == (["paddle"], {})

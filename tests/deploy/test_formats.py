@@ -11,8 +11,8 @@ from deploy_models import CONVERTED, FORMAT_OF, images, logits_of, needs, small_
 
 import paddleisa
 from paddleisa.deploy.export import formats
+from paddleisa.deploy.export import paddle as paddle_export
 from paddleisa.deploy.export.formats import open_file, write_checked
-from paddleisa.deploy.runtimes import runners
 from paddleisa.errors import DeployError
 from paddleisa.models import attention
 from paddleisa.models.windows import WindowGrid
@@ -153,7 +153,7 @@ def test_on_a_gpu_device_precision_and_tensorrt_are_what_was_asked_for(tensorrt,
     made = []
     monkeypatch.setattr(inference, "Config", lambda *files: made.append(Settings()) or made[-1])
     monkeypatch.setattr(inference, "create_predictor", lambda config: MagicMock())
-    runners.PaddleRunner([tmp_path / "model.pdmodel"] * 2, "gpu:1", tensorrt=tensorrt, precision=precision)
+    paddle_export.PaddleRunner([tmp_path / "model.pdmodel"] * 2, "gpu:1", tensorrt=tensorrt, precision=precision)
     calls = {name: rest for name, *rest in made[0].calls}
     kind = {"fp32": inference.PrecisionType.Float32, "bf16": inference.PrecisionType.Bfloat16}[precision]
     assert calls["enable_use_gpu"] == [256, 1, kind, {}]
@@ -174,7 +174,7 @@ def test_tensorrt_needs_a_gpu_its_library_and_files_of_paddle_2(device, file, ve
     from paddle import inference
 
     monkeypatch.setattr(inference, "get_trt_compile_version", lambda: version)
-    assert runners.tensorrt_is_possible([Path(file)], device) is possible
+    assert paddle_export.tensorrt_is_possible([Path(file)], device) is possible
 
 
 @pytest.mark.parametrize("right", [True, False])

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from deploy_models import needs
 
-from paddleisa.deploy.runtimes.openvino_core import signal_stack_kept
+from paddleisa.deploy.export.openvino_core import signal_stack_kept
 
 SCRIPT = """
     import os, signal, tempfile

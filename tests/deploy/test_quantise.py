@@ -17,14 +17,15 @@ from paddleisa.deploy import packages
 from paddleisa.deploy.export.calibration import Calibration, listed_images, training_images
 from paddleisa.deploy.export.export import export_model
 from paddleisa.deploy.export.int8 import refuse, trial, write_int8
+from paddleisa.deploy.export.openvino import OPENVINO, OpenVinoRunner
+from paddleisa.deploy.export.openvino_core import core
 from paddleisa.deploy.export.quantize import quantise
-from paddleisa.deploy.runtimes import open as engines
-from paddleisa.deploy.runtimes.open import PACKAGES, open_engine, require_engine
-from paddleisa.deploy.runtimes.openvino_core import core
-from paddleisa.deploy.runtimes.runners import OpenVinoRunner
+from paddleisa.deploy.runtimes import converted as conversion
+from paddleisa.deploy.runtimes.converted import converted
+from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DataError, DeployError, UsageError
 
-TROUBLE = packages.problem_with((*PACKAGES["openvino"], "nncf"))
+TROUBLE = packages.problem_with((*OPENVINO.all_packages, *OPENVINO.quantised_packages))
 int8 = pytest.mark.skipif(TROUBLE is not None, reason=str(TROUBLE and TROUBLE[0]))
 
 
@@ -49,7 +50,7 @@ CALIBRATION = Calibration(scenes("train", 4), prepared)
 @pytest.fixture
 def plain(model, home):
     """model.xml of the float32 network."""
-    return engines._converted(model, "openvino")[0][0]
+    return converted(model, "openvino")[0][0]
 
 
 @pytest.fixture(scope="module")
@@ -203,14 +204,14 @@ def test_other_calibration_images_are_another_entry_of_the_cache(model, fresh_ho
             (folder / name).write_text(calibration.digest)
 
     monkeypatch.setattr("paddleisa.deploy.export.int8.write_int8", build)
-    monkeypatch.setattr(engines, "_converted", lambda model, format: ([fresh_home / "model.xml"], {}))
+    monkeypatch.setattr(conversion, "converted", lambda model, format: ([fresh_home / "model.xml"], {}))
     first, second = (Calibration(scenes("train", n), prepared) for n in (1, 2))
     for calibration in (first, second, first):
-        files, _ = engines._quantised(model, calibration)
+        files, _ = conversion.quantised(model, "openvino", calibration)
         assert files[0].read_text() == calibration.digest
     assert len(made) == 2
     monkeypatch.setattr(packages, "versions", lambda names: dict.fromkeys(names, "99"))
-    engines._quantised(model, first)
+    conversion.quantised(model, "openvino", first)
     assert len(made) == 3  # another version of the quantiser
 
 

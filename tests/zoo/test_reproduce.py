@@ -14,8 +14,7 @@ import pytest
 from lab_row import IMAGES, reproduce
 
 from paddleisa.cli.main import main
-from paddleisa.deploy.packages import problem_with
-from paddleisa.deploy.runtimes.open import PACKAGES
+from paddleisa.deploy.runtimes.open import runtimes
 from paddleisa.errors import CheckpointError, UsageError
 
 
@@ -304,7 +303,9 @@ def test_the_command_reaches_it_and_its_mistakes_exit_with_2(lab, capsys):
     assert "--limit" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(problem_with(PACKAGES["onnxruntime"]) is not None, reason="ONNX Runtime is not usable here")
+@pytest.mark.skipif(
+    runtimes()["onnxruntime"].problem("fp32", "cpu") is not None, reason="ONNX Runtime is not usable here"
+)
 def test_another_engine_gives_the_same_scores_and_stands_in_the_results(lab, separate):
     assert reproduce(*lab(), "--engine", "onnxruntime") == 0
     row = results()["models"][0]

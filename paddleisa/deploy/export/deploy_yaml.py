@@ -16,6 +16,7 @@ from paddleisa.datasets.base import classes_of
 from paddleisa.deploy import packages
 from paddleisa.deploy.export.formats import Written
 from paddleisa.deploy.export.network import OUTPUT_NAMES
+from paddleisa.deploy.export.table import all_packages
 from paddleisa.registry import DATASETS
 from paddleisa.utils.files import atomic_write, sha256_of
 
@@ -93,7 +94,7 @@ def write_deploy_yaml(
         "versions": {
             "paddleisa": __version__,
             "paddle": packages.paddle_version(),
-            **packages.versions(("paddle2onnx", "onnx", "onnxruntime", "openvino", "nncf")),
+            **packages.versions(all_packages()),
         },
     }
     path = folder / FILE

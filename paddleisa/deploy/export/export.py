@@ -54,11 +54,11 @@ def export_model(
         model: with weights loaded, on any device; not changed.
         config: that it was built from; its data need not exist.
         save_dir: the folder of the export.
-        formats: of ``paddle``, ``onnx``, ``openvino``.
+        formats: names of ``table.FORMATS``.
         input_shape: (N, 3, H, W), -1 for what is free at run time; else the config's ``export``, else all free.
         output_op: ``argmax`` (class ids), ``softmax`` or ``none`` (logits); else the config's ``export``, else argmax.
         weights: the file that the weights came from, to name it.
-        calibration: images that make it an int8 export; for the format ``openvino`` with free sizes only.
+        calibration: images that make it an int8 export, with free sizes, of a format that has int8.
         say: called with a line of progress now and then.
 
     Raises:
@@ -87,7 +87,7 @@ def export_model(
         with alone, new_folder(folder) as filling:
             for format in dict.fromkeys(formats):
                 if calibration is not None:
-                    written.append(write_quantised(model, filling, output_op, calibration))
+                    written.append(write_quantised(model, format, filling, output_op, calibration))
                     say(f"{format} in int8: close to float32 on {len(written[-1].differences)} images")
                     continue
                 written.append(write_checked(model, format, filling, input_shape=input_shape, output_op=output_op))
@@ -128,8 +128,10 @@ def _check_settings(formats: Sequence[str], output_op: str) -> None:
 
 def check_int8_settings(formats: Sequence[str], input_shape: Sequence[int]) -> None:
     """Raise UsageError unless there is an int8 export of this kind."""
-    if tuple(dict.fromkeys(formats)) != ("openvino",):
-        raise UsageError("only the format openvino has int8", where="--precision", fix="Give --format openvino alone")
+    able = [format.name for format in FORMATS.values() if format.quantise]
+    if not set(formats) <= set(able):
+        some = " or ".join(able)
+        raise UsageError(f"only the format {some} has int8", where="--precision", fix=f"Give --format {some} alone")
     if tuple(input_shape) != FREE_SHAPE:
         raise UsageError(
             "an int8 export has free sizes",

@@ -11,21 +11,15 @@ from pathlib import Path
 import paddle
 from paddle import nn
 
-from paddleisa.deploy.export import onnx as onnx_export
-from paddleisa.deploy.export import openvino as openvino_export
 from paddleisa.deploy.export.calibration import Calibration
 from paddleisa.deploy.export.compare import Difference, Run, compare, shapes_to_compare
-from paddleisa.deploy.export.int8 import write_int8
 from paddleisa.deploy.export.network import OUTPUT_NAMES, SCORES, deploy_network, unpadded_size
-from paddleisa.deploy.export.onnx import write_onnx
-from paddleisa.deploy.export.openvino import write_openvino
-from paddleisa.deploy.export.paddle import last_line, operations, trace, write_paddle
+from paddleisa.deploy.export.paddle import operations, tensorrt_is_possible, trace, write_paddle
 from paddleisa.deploy.export.static_form import ONEDNN_OPERATIONS
-from paddleisa.deploy.packages import require
-from paddleisa.deploy.runtimes.runners import OnnxRunner, OpenVinoRunner, PaddleRunner, tensorrt_is_possible
+from paddleisa.deploy.export.table import FORMATS
+from paddleisa.deploy.packages import last_line, require
 from paddleisa.errors import DeployError, PaddleISAError
 
-FORMATS = ("paddle", "onnx", "openvino")
 FREE_SHAPE = (-1, 3, -1, -1)
 
 
@@ -43,8 +37,7 @@ class Written:
 
 def require_format(format: str) -> None:
     """Raise DeployError unless what ``format`` needs, checking included, is installed."""
-    packages = {"paddle": (), "onnx": (*onnx_export.PACKAGES, "onnxruntime"), "openvino": openvino_export.PACKAGES}
-    require(packages[format], f"format {format}", "--format")
+    require(FORMATS[format].all_packages, f"format {format}", "--format")
 
 
 def write_checked(
@@ -74,8 +67,7 @@ def write_checked(
     ):  # these hide most mistakes: first see that the logits are right
         with tempfile.TemporaryDirectory() as between:
             write_checked(model, format, Path(between), input_shape=input_shape)
-    network = deploy_network(model, "paddle" if format == "paddle" else "onnx", output_op)
-    graph = trace(network, input_shape)
+    graph = trace(deploy_network(model, FORMATS[format].form, output_op), input_shape)
     onednn = format == "paddle" and operations(graph) <= ONEDNN_OPERATIONS
     files = _write(graph, output_op, format, folder)
     shapes = shapes_to_compare(input_shape, unpadded_size(model))
@@ -95,40 +87,37 @@ def write_checked(
     return Written(format, files, check(False), onednn)
 
 
-def write_quantised(model: nn.Layer, folder: Path, output_op: str, calibration: Calibration) -> Written:
-    """Write ``model`` in int8 for OpenVINO into ``folder``, from checked float32 files, and try it, see ``int8.py``.
+def write_quantised(model: nn.Layer, format: str, folder: Path, output_op: str, calibration: Calibration) -> Written:
+    """Write ``model`` in int8 into ``folder``, from checked float32 files, and try it, see ``int8.py``.
 
     Raises:
         DeployError: as `write_checked`, or int8 is too far from float32; what ``folder`` holds must not be kept.
         DataError: a calibration image cannot be used.
     """
+    kind = FORMATS[format]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        scores = write_checked(model, "openvino", Path(one)).files[0]
-        network = deploy_network(model, "onnx", output_op)
-        plain = scores
+        scores = plain = write_checked(model, format, Path(one)).files[0]
         if output_op != "none":
-            plain = _write(trace(network, FREE_SHAPE), output_op, "openvino", Path(two))[0]
-        differences = write_int8(plain, calibration, folder, scores)
-    return Written("openvino", [folder / name for name in openvino_export.FILES], differences, False, precision="int8")
+            graph = trace(deploy_network(model, kind.form, output_op), FREE_SHAPE)
+            plain = _write(graph, output_op, format, Path(two))[0]
+        differences = kind.quantise(plain, calibration, folder, scores)
+        files = [folder / file.name for file in sorted(folder.iterdir(), key=lambda file: file.name != plain.name)]
+    return Written(format, files, differences, False, precision="int8")
 
 
 def open_file(
     format: str, files: Sequence[Path], *, onednn: bool = True, tensorrt: bool = False, precision: str = "fp32"
 ) -> Run:
     """A function from (N, 3, H, W) to the output of a file that ``write_checked`` wrote, on the current device."""
-    if format == "paddle":
-        return PaddleRunner(list(files), paddle.get_device(), onednn, tensorrt, precision)
-    return OnnxRunner(files[0]) if format == "onnx" else OpenVinoRunner(files[0], precision)
+    return FORMATS[format].open(list(files), paddle.get_device(), precision, onednn=onednn, tensorrt=tensorrt)
 
 
 def _write(graph: nn.Layer, output_op: str, format: str, folder: Path) -> list[Path]:
-    if format == "paddle":
+    convert = FORMATS[format].convert
+    if convert is None:
         return write_paddle(graph, folder)
     with tempfile.TemporaryDirectory() as between:
-        files, name = write_paddle(graph, Path(between)), OUTPUT_NAMES[output_op]
-        if format == "onnx":
-            return [write_onnx(files, folder, name)]
-        return write_openvino(write_onnx(files, Path(between), name), folder)
+        return convert(write_paddle(graph, Path(between)), folder, OUTPUT_NAMES[output_op])
 
 
 def _function(model: nn.Layer, output_op: str) -> Run:

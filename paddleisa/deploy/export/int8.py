@@ -19,8 +19,8 @@ import numpy as np
 
 from paddleisa.deploy.export.calibration import Calibration
 from paddleisa.deploy.export.compare import Difference
+from paddleisa.deploy.export.openvino_core import OpenVinoRunner
 from paddleisa.deploy.export.quantize import quantise
-from paddleisa.deploy.runtimes.runners import OpenVinoRunner
 from paddleisa.errors import DeployError
 
 MARGIN = 1.0  # logits: the best class is e times as probable as the next

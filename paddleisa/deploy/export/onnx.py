@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from paddleisa.deploy.export.format import Format
 from paddleisa.deploy.packages import require
 from paddleisa.errors import DeployError
+from paddleisa.utils.environment import threads
 
 PACKAGES = ("paddle2onnx", "onnx")
 OPSET = 13
@@ -127,3 +131,39 @@ def _quiet() -> Iterator:
                 os.close(copy)
             sink.seek(0)
             lines.extend(sink.read().decode(errors="replace").splitlines())
+
+
+class OnnxRunner:
+    """ONNX Runtime on CPU.
+
+    Raises:
+        DeployError: the package is missing.
+    """
+
+    def __init__(self, file: Path):
+        require(("onnxruntime",), "ONNX Runtime", "onnxruntime")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads()
+        # Waiting threads would otherwise spin, on the cores that make the mask of the image before.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3  # errors
+        self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """(N, 3, H, W) float32 -> the file's output, an array of its own."""
+        return self._session.run(None, {self._input: images})[0]
+
+
+ONNX = Format(
+    name="onnx",
+    about="ONNX",
+    runtime="onnxruntime",
+    runtime_about="ONNX Runtime on CPU",
+    open=lambda files, device, precision, **facts: OnnxRunner(files[0]),
+    packages=PACKAGES,
+    runtime_packages=("onnxruntime",),
+    convert=lambda files, folder, name: [write_onnx(files, folder, name)],
+)

@@ -22,11 +22,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from paddleisa.deploy.export import openvino as openvino_export
 from paddleisa.deploy.export.calibration import Calibration
-from paddleisa.deploy.export.paddle import last_line
-from paddleisa.deploy.packages import require
-from paddleisa.deploy.runtimes.openvino_core import core, signal_stack_kept
+from paddleisa.deploy.export.openvino_core import FILES, core, signal_stack_kept
+from paddleisa.deploy.packages import last_line, require
 from paddleisa.errors import DeployError
 from paddleisa.utils.environment import variable
 
@@ -87,8 +85,8 @@ def quantise(
             except (RuntimeError, nncf.ValidationError) as error:
                 raise DeployError(f"NNCF cannot quantise the network: {last_line(error)}", where=file.name) from error
         _rename(made, given)
-        openvino.save_model(made, folder / openvino_export.FILES[0], compress_to_fp16=False)
-    return [folder / name for name in openvino_export.FILES]
+        openvino.save_model(made, folder / FILES[0], compress_to_fp16=False)
+    return [folder / name for name in FILES]
 
 
 def kept_operations(model: openvino.Model) -> list[str]:
