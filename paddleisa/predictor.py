@@ -74,7 +74,7 @@ class Predictor:
         import paddle
 
         from paddleisa.build import build_val_transforms
-        from paddleisa.datasets.base import classes_of
+        from paddleisa.datasets.classes import classes_of
         from paddleisa.registry import DATASETS
         from paddleisa.transforms.compose import prepared_by
 

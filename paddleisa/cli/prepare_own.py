@@ -57,9 +57,9 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
 def run_own(args: argparse.Namespace) -> OwnData:
     """Do what ``prepare own`` says, print what was found, and give it."""
     from paddleisa.data.prepare.own.own import prepare_own
+    from paddleisa.data.prepare.own.recipe import Numbers
 
-    numbers = {"batch": args.batch_size, "iters": args.iters, "rate": args.learning_rate}
-    numbers["crop"] = tuple(args.crop_size) if args.crop_size else None
+    crop = tuple(args.crop_size) if args.crop_size else None
     done = prepare_own(
         args.folder,
         args.save_dir,
@@ -68,7 +68,7 @@ def run_own(args: argparse.Namespace) -> OwnData:
         group=args.group,
         seed=args.seed,
         start=args.start,
-        **numbers,
+        numbers=Numbers(crop, args.batch_size, args.iters, args.learning_rate),
     )
     print(done.text())
     counts = done.counts
@@ -88,15 +88,15 @@ def run_labels(args: argparse.Namespace) -> int:
 
 def next_commands(done: OwnData) -> str:
     """What to run now: look, train, score, predict."""
-    config, out = shlex.quote(str(done.config)), shlex.quote(f"output/{done.config.stem}")
+    config, out = shlex.quote(str(done.config)), shlex.quote(f"output/{Path(str(done.config)).stem}")
     image = shlex.quote(str(done.rows[0][0].parent))
     return "\n".join(
         [
             "Next:",
             f"  paddleisa prepare browse --config {config}",
             f"  paddleisa train --config {config} --reinit_classifier --do_eval --save_interval 100 --save_dir {out}",
-            f"  paddleisa val --config {config} --model_path {out}/best_model/model.pdparams",
-            f"  paddleisa predict --config {config} --model_path {out}/best_model/model.pdparams --image_path {image}",
+            f"  paddleisa val --config {config} --model_path {out}",
+            f"  paddleisa predict --config {config} --model_path {out} --image_path {image}",
         ]
     )
 

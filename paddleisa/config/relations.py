@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from paddleisa.config.problems import Problems
 from paddleisa.config.signature import options_of
-from paddleisa.datasets.base import classes_of
+from paddleisa.datasets.classes import classes_of
 from paddleisa.errors import ConfigError, WeightsError
 from paddleisa.registry import BACKBONES, DATASETS, HEADS, MODELS, Registry
 from paddleisa.utils.nodes import Node, Origin

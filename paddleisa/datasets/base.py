@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 from pydantic import AfterValidator, Field
 
+from paddleisa.datasets.classes import IGNORED, Classes, classes_of
 from paddleisa.datasets.image_header import TURNS
 from paddleisa.datasets.images import decode_turned, read_bytes, read_label
 from paddleisa.datasets.inventory import Inventory, Row
 from paddleisa.datasets.layouts import Layout, ListFile, Source
-from paddleisa.errors import ConfigError, DataError, one_of
+from paddleisa.errors import ConfigError, DataError
 from paddleisa.registry import DATASETS, TRANSFORMS
 from paddleisa.transforms import Compose
-from paddleisa.visual.palette import PALETTES, generic_palette
 
 Transforms = list[Annotated[object, TRANSFORMS]]
 Edge = Literal[False]  # PaddleSeg's configs may hold ``edge: False``; no model here has an edge branch
@@ -32,47 +31,7 @@ def _rgb(channels: int) -> int:
 
 
 Channels = Annotated[int, AfterValidator(_rgb)]
-IGNORED = 255
 _EVALUATION, _TRAINING = 0, 1  # streams of random numbers that never meet
-
-
-@dataclass(frozen=True)
-class Classes:
-    """What the numbers in a data set's labels mean.
-
-    Attributes:
-        names: one per class.
-        palette: (number of classes, 3) uint8 RGB.
-        ignore_index: class id of pixels that do not count.
-        reduce_zero_label: files count classes from 1 and hold 0 where there is none.
-    """
-
-    names: list[str]
-    palette: np.ndarray
-    ignore_index: int = IGNORED
-    reduce_zero_label: bool = False
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def table(self) -> np.ndarray:
-        """(256,) uint8: the class id of each number in a file. What is no class keeps a number that is none."""
-        table = np.arange(256, dtype=np.uint8)
-        if self.reduce_zero_label:
-            table[1:] -= 1
-            table[[0, self.ignore_index, IGNORED]] = self.ignore_index
-        return table
-
-    def wrong(self, stored: set[int]) -> list[int]:
-        """Those numbers of a file that are neither a class nor ignored, sorted."""
-        table = self.table()
-        return sorted(v for v in stored if table[v] >= len(self) and table[v] != self.ignore_index)
-
-    def describe(self) -> str:
-        """What a file may hold: ``19 classes, 0 to 18, and 255 is ignored``."""
-        first = int(self.reduce_zero_label)
-        ignored = f"0 and {self.ignore_index} are" if first else f"{self.ignore_index} is"
-        return f"{len(self)} classes, {first} to {len(self) - 1 + first}, and {ignored} ignored"
 
 
 class SegmentationData:
@@ -153,7 +112,7 @@ class SegmentationData:
         """
         image_path, label_path = self.samples[index]
         img, turned = decode_turned(read_bytes(image_path), image_path)
-        sample = {"img": img, "image_path": image_path, "label_path": label_path}
+        sample: dict[str, Any] = {"img": img, "image_path": image_path, "label_path": label_path}
         if label_path is not None:
             _require_certain(sample, turned)
             sample["label"] = read_label(label_path)
@@ -164,10 +123,10 @@ class SegmentationData:
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict:
         training = isinstance(index, tuple)
-        index, position = index if training else (index, index)
-        index = range(len(self))[index]  # negative numbers count from the end; IndexError beyond it
-        sample = self.read(index)
-        stream = [self.seed, _TRAINING, position] if training else [self.seed, _EVALUATION, index]
+        number, position = index if isinstance(index, tuple) else (index, index)
+        number = range(len(self))[number]  # negative numbers count from the end; IndexError beyond it
+        sample = self.read(number)
+        stream = [self.seed, _TRAINING, position] if training else [self.seed, _EVALUATION, number]
         sample["rng"] = np.random.default_rng(stream)
         sample["trans_info"] = []
         sample["gt_fields"] = ["label"] if training and "label" in sample else []
@@ -260,63 +219,6 @@ def _require_certain(sample: dict, turned: int) -> None:
             where=sample["image_path"],
             fix="Save the image upright, without the tag, and look whether the label fits it",
         )
-
-
-def classes_of(cls: type, options: Mapping[str, object], num_classes: int | None = None) -> Classes:
-    """What the labels of a data set mean; no data need exist.
-
-    Args:
-        cls: the data set's class; of another kind than ``SegmentationData`` too.
-        options: its constructor's, as far as they are given.
-        num_classes: where neither the options nor the class say it.
-
-    Raises:
-        ConfigError: as many names or colours as there are no classes.
-    """
-
-    def given(name: str, default: object = None) -> object:
-        value = options.get(name)
-        return getattr(cls, name, default) if value is None else value
-
-    number = given("num_classes") or num_classes
-    names, colours = class_names_of(given("class_names"), number), palette_of(given("palette"), number)
-    return Classes(names, colours, given("ignore_index", IGNORED), given("reduce_zero_label", False))
-
-
-def class_names_of(names: list[str] | None, num_classes: int) -> list[str]:
-    """A name per class, numbers where none are given; ConfigError when there are too few or too many."""
-    if names is None:
-        return [str(number) for number in range(num_classes)]
-    if len(names) != num_classes:
-        raise ConfigError(
-            f"there are {len(names)} class_names for {num_classes} classes", fix="Give one name per class"
-        )
-    return [str(name) for name in names]
-
-
-def named_palettes() -> dict[str, np.ndarray]:
-    """{name: (K, 3) uint8}: of each data set with colours of its own, by its name in small letters, and a few more."""
-    own = {name.lower(): DATASETS.get(name).__dict__.get("palette") for name in DATASETS}
-    palettes = {**PALETTES, **{name: colours for name, colours in own.items() if isinstance(colours, np.ndarray)}}
-    return {**palettes, "voc": palettes["pascalvoc"]}
-
-
-def palette_of(palette: str | list | np.ndarray | None, num_classes: int) -> np.ndarray:
-    """(num_classes, 3) uint8 of a config's ``palette``; ConfigError when it has another number of colours."""
-    if palette is None:
-        return generic_palette(num_classes)
-    if isinstance(palette, str):
-        palettes = named_palettes()
-        if palette not in palettes:
-            raise ConfigError(f"there is no palette {palette!r}", fix=one_of(palette, palettes))
-        palette = palettes[palette]
-    colours = np.asarray(palette)
-    if colours.shape != (num_classes, 3) or colours.min() < 0 or colours.max() > 255:
-        raise ConfigError(
-            f"the palette has {len(colours)} colours for {num_classes} classes, or values beyond 0 to 255",
-            fix="Give one (R, G, B) of 0 to 255 per class",
-        )
-    return colours.astype(np.uint8)
 
 
 def _shown(values: list[int]) -> str:

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from paddleisa.datasets.base import IGNORED, Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.classes import IGNORED
 from paddleisa.datasets.layouts import NameLists, PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import generic_palette

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from paddleisa.datasets.base import IGNORED, SegmentationData, Transforms, classes_of
+from paddleisa.datasets.base import SegmentationData, Transforms
+from paddleisa.datasets.classes import IGNORED, classes_of
 from paddleisa.datasets.layouts import PairedFolders
 from paddleisa.registry import DATASETS
 

@@ -34,7 +34,7 @@ def picture(img: np.ndarray, caption: str, ending: str = ".png") -> Picture:
         ending: .png, or .jpg for photographs.
     """
     quality = [cv2.IMWRITE_JPEG_QUALITY, 85] if ending == ".jpg" else []
-    data = base64.b64encode(cv2.imencode(ending, cv2.cvtColor(img, cv2.COLOR_RGB2BGR), quality)[1]).decode()
+    data = base64.b64encode(cv2.imencode(ending, cv2.cvtColor(img, cv2.COLOR_RGB2BGR), quality)[1].tobytes()).decode()
     kind = "jpeg" if ending == ".jpg" else "png"
     return Picture(caption, img.shape[1], img.shape[0], f"data:image/{kind};base64,{data}")
 

@@ -8,7 +8,7 @@ import pytest
 
 from paddleisa.cli import common
 from paddleisa.config import Config, load_config, shipped_configs
-from paddleisa.datasets.base import classes_of
+from paddleisa.datasets.classes import classes_of
 from paddleisa.errors import UsageError
 from paddleisa.inference.settings import inference_settings
 from paddleisa.registry import DATASETS

@@ -12,7 +12,7 @@ from PIL import Image
 from paddleisa.config import check, read_config
 from paddleisa.data.check.check import check_config
 from paddleisa.data.prepare.own.own import Wishes, make_labels, prepare_own
-from paddleisa.data.prepare.own.recipe import Machine, best_shipped, choose
+from paddleisa.data.prepare.own.recipe import Machine, Numbers, best_shipped, choose
 from paddleisa.datasets import read_label
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import DataError, UsageError
@@ -103,7 +103,7 @@ def test_frames_of_a_group_stay_on_one_side(folder):
 
 
 def test_every_number_of_the_config_has_its_reason_and_the_user_s_own_are_taken(folder):
-    done = prepare_own(folder, batch=3, iters=77, rate=0.02, crop=(64, 32), progress=False)
+    done = prepare_own(folder, numbers=Numbers((64, 32), 3, 77, 0.02), progress=False)
     text = done.config.read_text()
     values = yaml.safe_load(text)
     assert (values["batch_size"], values["iters"], values["lr_scheduler"]["learning_rate"]) == (3, 77, 0.02)

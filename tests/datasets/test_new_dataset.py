@@ -8,7 +8,8 @@ from PIL import Image
 
 from paddleisa.config import Config
 from paddleisa.data.check.check import check_config, quick_check
-from paddleisa.datasets.base import SegmentationData, named_palettes
+from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.classes import named_palettes
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.errors import DataError
 from paddleisa.registry import DATASETS

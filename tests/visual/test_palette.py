@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from paddleisa.datasets import Cityscapes, PascalVOC
-from paddleisa.datasets.base import named_palettes, palette_of
+from paddleisa.datasets.classes import named_palettes, palette_of
 from paddleisa.errors import ConfigError, UsageError
 from paddleisa.visual.palette import PALETTES, generic_palette
 

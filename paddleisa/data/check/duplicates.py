@@ -62,10 +62,13 @@ def _find_near(first: tuple[Split, StatsByRow], second: tuple[Split, StatsByRow]
 
 def find_exchanged(split: Split, stats: StatsByRow) -> None:
     """Add the pairs of samples whose labels fit better when exchanged: borders of classes lie on edges of the image."""
-    good = {n: f for n, f in stats.items() if f.image.trouble is None and f.label and f.label.trouble is None}
+    of_image, of_label = {}, {}
+    for number, sample in stats.items():
+        if sample.image.trouble is None and sample.label is not None and sample.label.trouble is None:
+            of_image[number], of_label[number] = sample.image.edges, sample.label
     cells = EDGES[0] * EDGES[1]
-    rows, images = _stacked({n: f.image.edges for n, f in good.items()}, cells)
-    _, labels = _stacked({n: f.label.edges for n, f in good.items()}, cells)
+    rows, images = _stacked(of_image, cells)
+    _, labels = _stacked({number: label.edges for number, label in of_label.items()}, cells)
     if len(rows) < 3:  # without others there is no mean to take off
         return
     images, labels = _centred(images), _centred(labels)
@@ -76,7 +79,7 @@ def find_exchanged(split: Split, stats: StatsByRow) -> None:
         gain = np.minimum(fit - own[start : start + _BLOCK, None], back - own)
         for i, j in np.argwhere(gain > EXCHANGED):
             a, b = rows[start + i], rows[j]
-            if a < b and split.rows[a][1] != split.rows[b][1] and stats[a].label.size == stats[b].label.size:
+            if a < b and split.rows[a][1] != split.rows[b][1] and of_label[a].size == of_label[b].size:
                 _exchanged(split, a, b)
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paddleisa.datasets.base import IGNORED, Classes, named_palettes
 from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, NUM_IDS
+from paddleisa.datasets.classes import IGNORED, Classes, named_palettes
 
 _RECIPE = "`paddleisa prepare labels` converts them"
 

@@ -47,7 +47,8 @@ def page(report: DataCheck) -> str:
 
 
 def _groups(report: DataCheck) -> list[dict[str, object]]:
-    parts, left, groups = {part.split.which: part for part in report.parts}, PICTURES, []
+    parts: dict[str, Checked] = {part.split.which: part for part in report.parts}
+    left, groups = PICTURES, []
     for (kind, level), found in grouped(report.findings).items():
         shown = []
         for finding in found[:PER_KIND]:
@@ -101,7 +102,11 @@ def _chart(parts: list[Checked]) -> dict[str, object] | None:
         counts = np.array(part.counts)
         for number, share in enumerate(counts / counts.sum()):
             amount = f"{100 * share:.3g} %" if share else "never"
-            bar = {"y": 20 + number * group + line * _LINE, "width": round(_length(share), 1), "hatched": line > 0}
+            bar: dict[str, object] = {
+                "y": 20 + number * group + line * _LINE,
+                "width": round(_length(share), 1),
+                "hatched": line > 0,
+            }
             bar |= {"colour": "#" + bytes(classes.palette[number]).hex(), "seen": bool(share)}
             bars.append({**bar, "text": f"{part.split.which} {amount}"})
     size = {"width": _NAME + _BAR + _NUMBER, "height": group * len(classes) + 20, "left": _NAME}

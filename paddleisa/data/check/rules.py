@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from paddleisa.data.check.file_stats import FileProblem, ImageStats, LabelStats, SampleStats
 from paddleisa.data.check.label_values import Pattern, name_colours, name_mask, name_values
 from paddleisa.data.check.split import Split
-from paddleisa.datasets.base import Classes
+from paddleisa.datasets.classes import Classes
+from paddleisa.datasets.inventory import Level
 
 StatsByRow = dict[int, SampleStats]
 _MOST, _FEW = 0.8, 5  # something is "unlike the others" when 80 % of at least 5 agree on another value
@@ -18,7 +20,7 @@ def check_files(split: Split, stats: StatsByRow) -> None:
     """Add to ``split.findings`` what is wrong with the files of its rows."""
     usable: dict[int, LabelStats] = {}
     for number, sample in stats.items():
-        image_path, label_path = split.rows[number]
+        image_path, label_path = split.rows[number][0], str(split.rows[number][1])
         _trouble(split, sample.image.trouble, image_path, number, "image")
         if sample.label is None:
             continue
@@ -87,7 +89,7 @@ def _few_classes(split: Split, stats: StatsByRow) -> None:
     looked = f"the {len(usable)} labels looked at"
     if not seen and all(_is_ignored(label, split.classes) for label in usable):
         fix = "Correct ignore_index or the labels: without one labelled pixel nothing is learned or scored"
-        level = "error" if len(stats) == len(split.rows) else "warning"
+        level: Level = "error" if len(stats) == len(split.rows) else "warning"
         split.add("nothing_labelled", where, f"every pixel of {looked} is ignored", fix, None, level)
     elif len(seen) == 1 < len(split.classes):
         problem = f"{looked} hold no class but {seen[0]} ({split.classes.names[seen[0]]})"
@@ -115,7 +117,7 @@ def _values(split: Split, labels: dict[int, LabelStats]) -> None:
     everything = {value for label in labels.values() for value in label.counts}
     common = name_mask(everything, classes) or _common(everything, classes, labels.values())
     for number, label in labels.items():
-        path, values = split.rows[number][1], set(label.counts)
+        path, values = str(split.rows[number][1]), set(label.counts)
         own = name_values(values, classes)
         if common is not None and (own is not None or (common.kind == "label_0_255" and 255 in values)):
             own = common
@@ -195,7 +197,7 @@ def _palettes(split: Split, labels: dict[int, LabelStats]) -> None:
             split.add("palette_differs", path, problem, fix, number)
 
 
-def _usual(values: list, fewest: int = _FEW) -> object | None:
+def _usual(values: list, fewest: int = _FEW) -> Any:
     """The value that nearly all agree on, None where there is none."""
     if len(values) < fewest:
         return None

@@ -12,7 +12,8 @@ import numpy as np
 from paddleisa.config import Config
 from paddleisa.data.check.file_stats import Raw
 from paddleisa.data.prepare.manifest import read_marker
-from paddleisa.datasets.base import Classes, SegmentationData, classes_of
+from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.classes import Classes, classes_of
 from paddleisa.datasets.inventory import Inventory
 from paddleisa.errors import ConfigError, DataError
 from paddleisa.registry import DATASETS
@@ -71,7 +72,7 @@ def take_split(config: Config, which: Which) -> Split:
     split.root = Path(str(values.get("dataset_root", values["type"])))
     try:
         layout = cls.layout_for(values) if issubclass(cls, SegmentationData) else None
-        if layout is None:
+        if layout is None or not issubclass(cls, SegmentationData):
             return _built(config, split)
         found = layout.survey(split.root, split.mode, cls.source)
         split.classes = classes_of(cls, values)
@@ -87,7 +88,7 @@ def take_split(config: Config, which: Which) -> Split:
 def data_only(config: Config) -> Config:
     """The data sets and plug-ins of a config. The rest would import paddle, which a check of data does not need."""
     keys = ("plugins", "train_dataset", "val_dataset")
-    values = {key: config.tree.value[key] for key in keys if key in config.tree.value}
+    values = {key: node for key in keys if (node := config.tree.child(key)) is not None}
     return Config(replace(config.tree, value=values), config.name, config.path)
 
 

@@ -14,8 +14,9 @@ from paddleisa.data.prepare.parallel import alone_in_root, on_files
 from paddleisa.data.prepare.sbd import require_scipy
 from paddleisa.data.prepare.unpack import unfinished, unpack
 from paddleisa.data.prepare.write_label import Made, Prepared, make_label
+from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.images import read_label
-from paddleisa.datasets.layouts import read_names
+from paddleisa.datasets.layouts import Layout, NameLists, read_names
 from paddleisa.errors import DataError, UsageError
 from paddleisa.registry import DATASETS
 from paddleisa.utils.files import atomic_write
@@ -48,8 +49,8 @@ def prepare_by_table(
         DataError: there is no label to start from; or after all others were done, the files that failed.
         UsageError: the labels are MATLAB files, and scipy is not installed.
     """
-    cls, root = DATASETS.get(kind), Path(root)
-    if getattr(cls, "layout", None) is None:
+    cls, root = _class_of(kind), Path(root)
+    if cls.layout is None:
         fix = "Its labels are read as they are: `paddleisa prepare check` looks at them"
         raise UsageError(f"{kind} has nothing to prepare", fix=fix)
     if cls.source.matrix:
@@ -72,11 +73,12 @@ def prepare_by_table(
 
 def convert(task: Task) -> Made:
     """Make one label. Runs in a worker process."""
-    cls = DATASETS.get(task.kind)
+    cls = _class_of(task.kind)
     raw = read_matrix(task.source, cls.source.matrix) if cls.source.matrix else read_label(task.source)
-    if int(raw.max(initial=0)) >= len(cls.raw_table):
+    table = np.arange(256, dtype=np.uint8) if cls.raw_table is None else cls.raw_table
+    if int(raw.max(initial=0)) >= len(table):
         raise DataError(f"holds {raw.max()}, which is no label of {task.kind}", where=task.source)
-    return make_label(Path(task.target), cls.raw_table[raw], task.source, overwrite=task.overwrite)
+    return make_label(Path(task.target), table[raw], task.source, overwrite=task.overwrite)
 
 
 def read_matrix(path: str | Path, name: str) -> np.ndarray:
@@ -95,14 +97,23 @@ def read_matrix(path: str | Path, name: str) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _write_lists(layout: object, root: Path) -> None:
+def _write_lists(layout: Layout, root: Path) -> None:
     """The lists that are made of others, where they are not there: the names that have a downloaded label."""
-    for name, official in getattr(layout, "made_of", {}).items():
+    if not isinstance(layout, NameLists):
+        return
+    for name, official in layout.made_of.items():
         source, target = root / layout.base / official, root / layout.base / layout.lists.format(list=name)
         if source.is_file() and not target.is_file():
             names = read_names(source, "Unpack the images again")
-            labelled = [n for n in names if (root / layout.base / layout.raw_labels.format(name=n)).is_file()]
+            labelled = [n for n in names if (root / layout.base / str(layout.raw_labels).format(name=n)).is_file()]
             _write_names(target, labelled)
+
+
+def _class_of(kind: str) -> type[SegmentationData]:
+    cls = DATASETS.get(kind)
+    if not issubclass(cls, SegmentationData):
+        raise UsageError(f"{kind} does not describe itself", fix="Derive it from paddleisa.datasets.SegmentationData")
+    return cls
 
 
 def _write_names(path: Path, names: list[str]) -> None:

@@ -21,7 +21,8 @@ from paddleisa.utils.concurrency import at_work, end_with_parent
 from paddleisa.utils.files import PART, remove_leftovers
 from paddleisa.utils.lock import exclusive
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 MANY = 20  # failures after which the rest is not tried
 
 

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from paddleisa.data.prepare.sbd import require_scipy
-from paddleisa.datasets.base import SegmentationData, classes_of
+from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.classes import classes_of
 from paddleisa.datasets.images import write_image, write_label
 from paddleisa.datasets.layouts import ListFile, NameLists, PairedFolders
 from paddleisa.datasets.scenes import Scenes
@@ -61,7 +62,7 @@ class AnyLayout:
 
     def modes(self) -> dict[str, tuple[str, ...]]:
         """The parts that make up each mode of the data set."""
-        both = {"train": ("train",), "val": ("val",)}
+        both: dict[str, tuple[str, ...]] = {"train": ("train",), "val": ("val",)}
         lists = isinstance(self.data.layout, NameLists) and "trainval" in self.data.layout.parts
         return {**both, "trainval": ("train", "val")} if lists else both
 

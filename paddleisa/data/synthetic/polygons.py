@@ -21,7 +21,7 @@ def outlines(label: np.ndarray) -> list[tuple[int, Polygon]]:
         mask = (label == class_id).astype(np.uint8)
         contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
         _, parts = cv2.connectedComponents(mask, connectivity=8)
-        outer = {}
+        outer: dict[int, tuple[float, np.ndarray]] = {}
         for contour in contours:  # the outer contour of a region is the one with the largest area
             x, y = contour[0, 0]
             part, area = int(parts[y, x]), cv2.contourArea(contour)

@@ -20,12 +20,12 @@ _BLOCK = 1_000_000  # seeds of the parts of one layout that the data set Scenes 
 
 
 class Task(NamedTuple):
-    """One picture to draw and write: number ``index`` of ``part``."""
+    """One picture to draw and write: number ``number`` of ``part``."""
 
     root: str
     layout: str
     part: str
-    index: int
+    number: int
     size: tuple[int, int]
     seed: int
 
@@ -68,7 +68,7 @@ def prepare_scenes(
     ]
     write_marker(root, wanted)  # first: a killed run stays recognisable
     found = on_files(
-        draw, tasks, workers, what="draw", name=lambda task: f"{task.part} {task.index}", progress=progress
+        draw, tasks, workers, what="draw", name=lambda task: f"{task.part} {task.number}", progress=progress
     )
     writer.write_lists(root, parts)
     classes: dict[str, set[int]] = {part: set() for part in parts}
@@ -89,8 +89,8 @@ def draw(task: Task) -> list[int]:
     width, height = task.size
     mode: Literal["train", "val"] = "val" if task.part == "val" else "train"
     seed = task.seed + (_BLOCK if task.part == "aug" else 0)
-    sample = Scenes([], mode, task.index + 1, height, width, seed).read(task.index)
-    label = writer_of(task.layout).write_sample(Path(task.root), task.part, task.index, sample["img"], sample["label"])
+    sample = Scenes([], mode, task.number + 1, height, width, seed).read(task.number)
+    label = writer_of(task.layout).write_sample(Path(task.root), task.part, task.number, sample["img"], sample["label"])
     return [int(number) for number in np.unique(label) if number != 255]
 
 

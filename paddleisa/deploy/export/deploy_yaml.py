@@ -12,7 +12,7 @@ import yaml
 
 from paddleisa import __version__
 from paddleisa.config import Config, check
-from paddleisa.datasets.base import classes_of
+from paddleisa.datasets.classes import classes_of
 from paddleisa.deploy import packages
 from paddleisa.deploy.export.formats import Written
 from paddleisa.deploy.export.network import OUTPUT_NAMES

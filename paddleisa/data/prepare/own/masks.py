@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from paddleisa.data.prepare.own.annotations import BACKGROUND, IGNORED, Annotations, Colour, Named
-from paddleisa.datasets.base import SegmentationData, named_palettes
+from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.classes import named_palettes
 from paddleisa.datasets.image_header import open_header
 from paddleisa.datasets.images import read_image, read_intact, read_label
 from paddleisa.errors import DataError, UsageError
@@ -116,7 +117,8 @@ def _values(masks: Sequence[Path], progress: Progress) -> tuple[Counter, dict[in
             colours = header.getpalette("RGB") or []
             for value in values.tolist():
                 if 3 * value + 3 <= len(colours):
-                    palette.setdefault(value, tuple(colours[3 * value : 3 * value + 3]))
+                    red, green, blue = colours[3 * value : 3 * value + 3]
+                    palette.setdefault(value, (red, green, blue))
     return total, palette
 
 

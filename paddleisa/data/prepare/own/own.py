@@ -14,7 +14,7 @@ from tqdm import tqdm
 from paddleisa.data.prepare.own.annotations import BACKGROUND, IGNORED, Annotations
 from paddleisa.data.prepare.own.find import find_files, name_of, pair
 from paddleisa.data.prepare.own.masks import masks_in, read_table
-from paddleisa.data.prepare.own.recipe import best_shipped, choose, config_text, this_machine
+from paddleisa.data.prepare.own.recipe import NOTHING, Numbers, best_shipped, choose, config_text, this_machine
 from paddleisa.data.prepare.own.shapes import shapes_in
 from paddleisa.data.prepare.own.split import groups_of, likely_sequences, split
 from paddleisa.data.prepare.write_label import make_label
@@ -140,7 +140,7 @@ def prepare_own(
     seed: int = 0,
     start: str | None = None,
     progress: bool = True,
-    **numbers: object,
+    numbers: Numbers = NOTHING,
 ) -> OwnData:
     """Labels, lists of training and validation, and a config that fine-tunes a shipped model.
 
@@ -153,7 +153,7 @@ def prepare_own(
         seed: of the division.
         start: name of the model to start from; None takes the best that ships.
         progress: show a bar.
-        numbers: crop, batch, iters, rate of the training, where the user chooses them.
+        numbers: of the training, where the user chooses them.
 
     Raises:
         DataError, UsageError: as ``make_labels``, and data that cannot be divided.
@@ -176,7 +176,7 @@ def prepare_own(
             with atomic_write(lists[mode], "w") as stream:
                 for number in np.flatnonzero(chosen):
                     stream.write(SEPARATOR.join(_listed(path, folder) for path in done.rows[number]) + "\n")
-        recipe = choose(done.sizes[~is_val], this_machine(), entry, **numbers)
+        recipe = choose(done.sizes[~is_val], this_machine(), entry, numbers)
         data = {
             "dataset_root": str(folder),
             "num_classes": len(done.names),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -35,6 +36,19 @@ class Machine:
     def kind(self) -> str:
         """cpu or gpu."""
         return "gpu" if self.gpu else "cpu"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a user may choose of a training; None is chosen here. The attributes are those of ``Recipe``."""
+
+    crop: tuple[int, int] | None = None
+    batch: int | None = None
+    iters: int | None = None
+    rate: float | None = None
+
+
+NOTHING = Numbers()
 
 
 @dataclass(frozen=True)
@@ -87,43 +101,36 @@ def best_shipped(name: str | None = None) -> Entry:
     return max(shipped, key=lambda entry: entry.row.scores.single)
 
 
-def choose(sizes: np.ndarray, machine: Machine, start: Entry, **given: object) -> Recipe:
+def choose(sizes: np.ndarray, machine: Machine, start: Entry, given: Numbers = NOTHING) -> Recipe:
     """The numbers for a training.
 
     Args:
         sizes: (N, 2) width and height of the training images.
         machine: where it will run.
         start: the model to start from.
-        given: numbers that the user chose: crop, batch, iters, rate; None where not.
+        given: numbers that the user chose.
     """
-    reasons = {}
     width, height = (int(value) for value in np.median(sizes, axis=0))
     limit = 512 if machine.gpu else max(start.row.crop_size)
-    crop = tuple(min(limit, max(2 * _TILE, side // _TILE * _TILE)) for side in (width, height))
-    reasons["crop"] = (
-        f"images are {width}x{height} (median): the largest multiple of {_TILE} inside them, at most {limit} "
-        + ("on a GPU" if machine.gpu else "on a CPU, as the weights were trained")
-    )
-    crop = given.get("crop") or crop
-    count = len(sizes)
-    pixels = crop[0] * crop[1]
+    across, down = (min(limit, max(2 * _TILE, side // _TILE * _TILE)) for side in (width, height))
+    crop, count = given.crop or (across, down), len(sizes)
     room = machine.gpu if machine.gpu else machine.memory / 2
-    batch = max(2, min(16 if machine.gpu else 4, int(room * 2**18 // pixels), max(2, count // 2)))
-    where = f"a GPU of {machine.gpu:.0f} GiB" if machine.gpu else f"{machine.cores} cores and {machine.memory:.0f} GiB"
-    reasons["batch"] = f"chosen for {where} and {count} training images; at least 2, for batch norm averages over them"
-    batch = given.get("batch") or batch
+    batch = max(2, min(16 if machine.gpu else 4, int(room * 2**18 // (crop[0] * crop[1])), max(2, count // 2)))
+    batch = given.batch or batch
     fewest, most = _ITERS[machine.kind]
-    iters = int(np.clip(_EPOCHS[machine.kind] * count / batch, fewest, most))
-    iters = int(np.ceil(iters / 50) * 50)
-    epochs = (given.get("iters") or iters) * batch / count
-    reasons["iters"] = (
-        f"{epochs:.0f} times each of the {count} images; on a {machine.kind.upper()} we take {_EPOCHS[machine.kind]} "
-        f"times, at least {fewest} and at most {most} steps. More is better while the mIoU still rises"
-    )
-    iters = given.get("iters") or iters
-    rate = 0.01 * (batch / 4) ** 0.5
-    reasons["rate"] = "half of a training from random weights with 4 images a step, times the root of batch / 4"
-    return Recipe(start, crop, batch, iters, given.get("rate") or float(f"{rate:.2g}"), reasons)
+    wanted = float(np.clip(_EPOCHS[machine.kind] * count / batch, fewest, most))
+    iters = given.iters or 50 * math.ceil(wanted / 50)
+    where = f"a GPU of {machine.gpu:.0f} GiB" if machine.gpu else f"{machine.cores} cores and {machine.memory:.0f} GiB"
+    reasons = {
+        "crop": f"images are {width}x{height} (median): the largest multiple of {_TILE} inside them, at most {limit} "
+        + ("on a GPU" if machine.gpu else "on a CPU, as the weights were trained"),
+        "batch": f"chosen for {where} and {count} training images; at least 2, for batch norm averages over them",
+        "iters": f"{iters * batch / count:.0f} times each of the {count} images; on a {machine.kind.upper()} we take "
+        f"{_EPOCHS[machine.kind]} times, at least {fewest} and at most {most} steps. More is better while the mIoU "
+        "still rises",
+        "rate": "half of a training from random weights with 4 images a step, times the root of batch / 4",
+    }
+    return Recipe(start, crop, batch, iters, given.rate or float(f"{0.01 * (batch / 4) ** 0.5:.2g}"), reasons)
 
 
 def config_text(recipe: Recipe, data: Mapping[str, object], lists: Mapping[str, str], title: str) -> str:
@@ -137,7 +144,7 @@ def config_text(recipe: Recipe, data: Mapping[str, object], lists: Mapping[str, 
     """
     original = read_config(recipe.start.config)
     model = {key: value for key, value in original["model"].items() if key != "num_classes"}
-    model["pretrained"] = str(local_weights(recipe.start.name) or recipe.start.row.weights.source)
+    model["pretrained"] = recipe.start.name
     if isinstance(model.get("backbone"), dict):
         model["backbone"] = {**model["backbone"], "pretrained": None}
     why, (width, height) = recipe.reasons, recipe.crop

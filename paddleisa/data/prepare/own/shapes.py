@@ -90,7 +90,8 @@ def _draw_labelme(mask: Image.Image, shape: dict, value: int, path: Path) -> Non
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=value)
     elif kind == "mask" and shape.get("mask"):
         stamp = Image.open(io.BytesIO(base64.b64decode(shape["mask"]))).convert("1")
-        mask.paste(value, tuple(int(v) for v in _box(points)[:2]), stamp)
+        left, top = (int(value) for value in _box(points)[:2])
+        mask.paste(value, (left, top), stamp)
     elif kind in ("line", "linestrip", "point", "points"):
         return  # no area
     else:
