@@ -43,7 +43,6 @@ def resumed(folder, eight, *opts, **options):
                 weights={name: tensor.numpy() for name, tensor in state.model.state_dict().items()},
                 average=state.ema and state.ema.state(),
                 best=state.best_miou,
-                optimizer={key: value for key, value in state.optimizer.state_dict().items() if "LR" not in key},
             )
 
     run(folder, *opts, resume=str(eight), force=True, hook=note, **options)
@@ -102,12 +101,17 @@ def test_an_average_that_is_switched_off_leaves_the_weights(tmp_path):
 
 
 @pytest.mark.parametrize("opts", ["optimizer.custom_cfg=[{name: backbone, lr_mult: 0.1}]", "batch_size=3"])
-def test_groups_and_batch_keep_the_optimizers_state(tmp_path, eight, opts):
-    seen, _ = resumed(tmp_path, eight, opts)
-    saved = read_checkpoint(eight).arrays["model.pdopt"]
-    assert sorted(float(np.abs(v.numpy()).sum()) for v in seen["optimizer"].values()) == pytest.approx(
-        sorted(float(np.abs(v).sum()) for v in saved.values())
-    )
+def test_groups_and_batch_keep_the_optimizers_momentum(tmp_path, eight, opts):
+    """The next step's velocity is 0.9 times the resumed one, more than that of a run which begins without."""
+    checkpoint = read_checkpoint(eight)
+    weights = {"model.pdparams": checkpoint.arrays["model.pdparams"]}
+    without = save_checkpoint(tmp_path / "saved", Checkpoint(checkpoint.facts, weights))
+    velocity = []
+    for name, folder in (("with", eight), ("without", without)):
+        run(tmp_path / name, opts, "iters=9", resume=str(folder), force=True)
+        velocity.append(read_checkpoint(tmp_path / name / "iter_9").arrays["model.pdopt"])
+    for key, before in checkpoint.arrays["model.pdopt"].items():
+        np.testing.assert_allclose(velocity[0][key] - velocity[1][key], 0.9 * before, rtol=1e-4, atol=1e-5)
 
 
 def test_a_group_gets_its_factor_from_the_first_step(tmp_path, eight):
@@ -126,8 +130,9 @@ def test_a_clip_acts_from_the_first_step(tmp_path, eight):
 
 
 def test_another_optimizer_begins_without_state_and_says_so(tmp_path, eight):
-    seen, log = resumed(tmp_path, eight, ADAM)
-    assert seen["optimizer"] == {}
+    _, log = resumed(tmp_path, eight, ADAM)
+    moments = read_checkpoint(tmp_path / "iter_12").arrays["model.pdopt"]
+    np.testing.assert_allclose(moments["head.cls.1.weight/beta1_pow_acc_0"], 0.9**5, rtol=1e-6)  # four steps since
     assert "the optimizer's state is of another one: AdamW begins without" in log
 
 

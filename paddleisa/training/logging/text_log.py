@@ -57,7 +57,7 @@ class TextLog(Sink):
         """Move the bar; without one, write to the console alone when it has been quiet for a minute."""
         self._bar.update()
         self._quiet += seconds
-        to_come = -iteration % self._log_iters * seconds
+        to_come = min(-iteration % self._log_iters, self._iters - iteration) * seconds
         if self._bar.disable and (self._quiet > QUIET_SECONDS or (self._first and to_come > QUIET_SECONDS / 10)):
             left = clock(seconds * (self._iters - iteration))
             self._show(f"iter: {iteration}/{self._iters}, {seconds:.1f} s an iteration | ETA {left}\n")
