@@ -31,9 +31,10 @@ def test_it_scores_every_way_of_the_published_table(done):
         assert f"| {way} | {100 * scores['miou']:.2f} |" in report
 
 
-def test_its_picture_shows_three_columns_of_scenes(done):
+@pytest.mark.parametrize("picture", ["first_look.png", "scenes.png"])
+def test_its_pictures_show_three_columns_of_scenes(done, picture):
     folder, _, _ = done
-    height, width = read_image(folder / "scenes.png").shape[:2]
+    height, width = read_image(folder / picture).shape[:2]
     assert width > 3 * 256
     assert height > 6 * 128
 
