@@ -28,6 +28,7 @@ setup(
     package_dir=DATA,
     package_data={
         "paddleisa.visual": ["templates/*.html"],
+        "paddleisa.viewer": ["templates/*.html"],
         "paddleisa": ["py.typed"],
         "paddleisa.configs": ["**/*.yml"],
         "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.safetensors", "manifests/*"],
@@ -41,6 +42,7 @@ setup(
         "pydantic>=2.5",  # checks config values against constructors' annotations
         "safetensors>=0.4",
         "tqdm",
+        "flask>=2",  # paddleisa view; visualdl needs it too
         "pillow>=9.1",  # headers of image files; reports
         "jinja2>=3",  # HTML reports
         "httpx>=0.25",  # downloads; Paddle itself needs it

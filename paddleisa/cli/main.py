@@ -32,6 +32,7 @@ COMMANDS = {
     "reproduce": "measure published scores again",
     "bench": "measure attention, models, reading and training on this machine",
     "components": "list what a config may name, with options and defaults",
+    "view": "a local page: masks, worst images, and where interlaced attention looks",
     "doctor": "is this machine ready, and what to do where it is not",
     "demo": "the main job in a few minutes, on generated street scenes",
 }

@@ -50,10 +50,16 @@ def best_shipped(catalogue: Iterable[Entry]) -> Entry:
     Raises:
         UsageError: there is none.
     """
-    shipped = [e for e in catalogue if e.row.weights.file and e.row.scores.single and cached_weights(e).is_file()]
-    if not shipped:
+    here = shipped(catalogue)
+    if not here:
         raise UsageError("no model's weights come with this installation", fix="Give --config, and see zoo list")
-    return max(shipped, key=lambda entry: entry.row.scores.single)
+    return here[0]
+
+
+def shipped(catalogue: Iterable[Entry]) -> list[Entry]:
+    """The scored models whose weights lie beside their catalogue, best single-scale mIoU first."""
+    here = [e for e in catalogue if e.row.weights.file and e.row.scores.single and cached_weights(e).is_file()]
+    return sorted(here, key=lambda entry: entry.row.scores.single, reverse=True)
 
 
 def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
