@@ -32,13 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify = action("verify", "check a weights file: hash, safe read, tensors, forward pass", network=True)
     verify.add_argument("source", metavar="NAME|FILE")
     verify.add_argument("--model", metavar="NAME", help="the model that FILE should be (found by its tensors)")
-    convert = action("convert", "write weights in another format; mmsegmentation's .pth, which is read safely, too")
+    convert = action("convert", "write weights in another format; also other projects' ISANets in .pth, read safely")
     convert.add_argument("source", metavar="IN", help=".pdparams, .safetensors, .pth, or NAME of a downloaded model")
     convert.add_argument(
         "target", metavar="OUT", nargs="?", help=".pdparams or .safetensors; of NAME: pretrained/NAME.safetensors"
     )
     convert.add_argument(
-        "--from", dest="names", choices=("auto", "mmseg"), default="auto", help="whose tensor names IN has (found out)"
+        "--from",
+        dest="names",
+        choices=("auto", "mmseg", "ssseg", "openseg", "base_oc"),
+        default="auto",
+        help="whose tensor names IN has (found out)",
     )
     convert.add_argument("--force", action="store_true", help="replace OUT if it is there")
     forget = action("forget", "trust the next download of a file anew: its publisher has changed it")

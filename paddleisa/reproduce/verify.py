@@ -87,12 +87,15 @@ def best_match(path: str | Path, catalogue: Catalogue) -> Entry:
 
 
 def read_any(path: Path) -> dict[str, np.ndarray]:
-    """`read_weights`, and mmsegmentation's ISANets too, under our names. Raises WeightsError."""
+    """`read_weights`, and other projects' ISANets too, under our names. Raises WeightsError."""
     from paddleisa.weights import read_weights
     from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
-    from paddleisa.zoo.convert import rename_mmseg
+    from paddleisa.zoo.convert import MMSEG, lineage_of, rename
 
-    return rename_mmseg(read_torch(path))[0] if is_torch(path) else read_weights(path)
+    if not is_torch(path):
+        return read_weights(path)
+    state = read_torch(path)
+    return rename(state, lineage_of(state) or MMSEG)[0]
 
 
 def _check_file(entry: Entry, size: int, digest: str) -> list[Check]:

@@ -1,4 +1,4 @@
-"""Weights from one format into another, and mmsegmentation's ISANet into ours.
+"""Weights from one format into another, and other projects' ISANets into ours (``lineages.py``).
 
 Reading runs nothing of the file: `.pdparams` and PyTorch checkpoints are interpreted (`paddleisa.weights`), and neither
 paddle nor torch is imported.
@@ -19,9 +19,10 @@ from paddleisa.utils.files import sha256_of
 from paddleisa.weights import read_weights, save_weights
 from paddleisa.weights.report import grouped
 from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
-from paddleisa.zoo.mmseg_names import AUXILIARY, COUNTER, depth_of, name_table
+from paddleisa.zoo.lineages import LINEAGES, MMSEG, Lineage
+from paddleisa.zoo.mmseg_names import COUNTER, depth_of
 
-Names = Literal["auto", "mmseg"]
+Names = Literal["auto", "mmseg", "ssseg", "openseg", "base_oc"]
 _PARALLEL = "module."  # what PyTorch's DataParallel puts before every name
 
 
@@ -32,13 +33,13 @@ class Conversion:
     Attributes:
         source, target: the files.
         source_sha256, target_sha256: of the files.
-        names: whose names the source had, ``paddleisa`` or ``mmsegmentation``.
+        names: whose names the source had: ``paddleisa``, or the title of a lineage.
         tensors: number of tensors written.
         elements: numbers in them.
         dropped: names of the source that have no counterpart here (PyTorch's counters of training steps).
-        backbone: of an mmsegmentation model, ``ResNet50_v1c`` or ``ResNet101_v1c``; else None.
-        num_classes: of an mmsegmentation model; else None.
-        auxiliary_head: whether an mmsegmentation model has it; without it, a config needs
+        backbone: of another project's model, ``ResNet50_v1c`` or ``ResNet101_v1c``; else None.
+        num_classes: of another project's model; else None.
+        auxiliary_head: whether another project's model has it; without it, a config needs
             ``enable_auxiliary_loss: False``.
     """
 
@@ -46,7 +47,7 @@ class Conversion:
     target: str
     source_sha256: str
     target_sha256: str
-    names: Literal["paddleisa", "mmsegmentation"]
+    names: str
     tensors: int
     elements: int
     dropped: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ class Conversion:
     def __str__(self) -> str:
         lines = [f"{self.target}: {self.tensors} tensors, {self.elements} numbers, from {self.source}"]
         if self.backbone:
-            lines.append(f"  mmsegmentation's ISANet on {self.backbone}, {self.num_classes} classes")
+            lines.append(f"  {self.names}'s ISANet on {self.backbone}, {self.num_classes} classes")
             if not self.auxiliary_head:
                 lines.append("  without the auxiliary head: the config needs model.enable_auxiliary_loss=False")
         if self.dropped:
@@ -75,10 +76,10 @@ def convert(
     """Write the weights in ``source`` to ``target``; types and values stay as they are.
 
     Args:
-        source: a ``.pdparams``, a ``.safetensors``, or a PyTorch checkpoint of mmsegmentation's ISANet. The format is
-            recognised by content.
+        source: a ``.pdparams``, a ``.safetensors``, or a PyTorch checkpoint of an ISANet. The format is recognised by
+            content.
         target: ends in ``.pdparams`` or ``.safetensors``. The file is whole or not there.
-        names: ``mmseg`` says that the names are mmsegmentation's; ``auto`` finds out.
+        names: whose names the tensors have, a key of ``LINEAGES``; ``auto`` finds out.
         force: replace ``target`` if it is there.
 
     Raises:
@@ -91,9 +92,12 @@ def convert(
     torch = is_torch(source)
     state = read_torch(source) if torch else read_weights(source)
     facts: dict[str, object] = {"names": "paddleisa"}
-    if names == "mmseg" or torch or any(_bare(name).startswith("decode_head.") for name in state):
+    lineage = lineage_of(state) if names == "auto" else LINEAGES[names]
+    if lineage is None and (torch or any(_bare(name).startswith("decode_head.") for name in state)):
+        lineage = MMSEG  # whose message says what is missing
+    if lineage is not None:
         try:
-            state, facts = rename_mmseg(state)
+            state, facts = rename(state, lineage)
         except WeightsError as error:
             raise WeightsError(error.problem, where=source, fix=error.fix) from error
     source_hash = sha256_of(source)
@@ -111,38 +115,52 @@ def convert(
 
 
 def rename_mmseg(state: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """mmsegmentation's ISANet under our names, and the facts of `Conversion` that follow from its tensors.
+    """`rename` for mmsegmentation's ISANet."""
+    return rename(state, MMSEG)
 
-    Strict: every tensor of an ISANet on ResNet-v1c-50 or -101 must be there, and no other one, except that the
+
+def lineage_of(state: Collection[str]) -> Lineage | None:
+    """Whose names these are; None where they are none of another project's that is known."""
+    bare = {_bare(name) for name in state}
+    return next((lineage for lineage in LINEAGES.values() if lineage.classifier in bare), None)
+
+
+def rename(state: Mapping[str, np.ndarray], lineage: Lineage) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Another project's ISANet under our names, and the facts of `Conversion` that follow from its tensors.
+
+    Strict: every tensor of its network on a ResNet-50 or -101 must be there, and no other one, except that the
     auxiliary head may be missing as a whole.
 
     Raises:
         WeightsError: without a place; names what is missing or not expected.
     """
-    theirs, dropped = {}, []
+    theirs: dict[str, np.ndarray] = {}
+    dropped = []
     for name, array in state.items():
         if name.endswith(COUNTER):
             dropped.append(name)
             continue
-        bare = _bare(name).replace(".value_project.conv.", ".value_project.")
+        bare = _bare(name)
+        for variant, usual in lineage.variants.items():
+            bare = bare.replace(variant, usual)
         if bare in theirs:
             raise WeightsError(f"has {bare!r} twice, with and without {_PARALLEL!r} or '.conv'")
         theirs[bare] = array
-    if "decode_head.conv_seg.weight" not in theirs or not any(name.startswith("backbone.") for name in theirs):
+    if lineage.classifier not in theirs or not any(name.startswith(f"{lineage.backbone}.") for name in theirs):
         raise WeightsError(
-            f"does not hold mmsegmentation's names, but {', '.join(grouped(list(theirs))[:5])}",
-            fix="Other PyTorch models cannot be converted: ISANet's decode_head and backbone are looked for",
+            f"does not hold {lineage.title}'s names, but {', '.join(grouped(list(theirs))[:5])}",
+            fix="Other PyTorch models cannot be converted: ISANet's head and backbone are looked for",
         )
-    depth = depth_of(theirs)
-    table, auxiliary = name_table(depth), any(name.startswith(AUXILIARY) for name in theirs)
-    table = {name: own for name, own in table.items() if auxiliary or not name.startswith(AUXILIARY)}
-    _require_equal(table.keys(), theirs.keys())
-    renamed = {own: theirs[name] for name, own in table.items()}
+    depth = depth_of(theirs, lineage.backbone)
+    auxiliary = any(name.startswith(lineage.auxiliary) for name in theirs)
+    table = {t: own for t, own in lineage.table(depth).items() if auxiliary or not t.startswith(lineage.auxiliary)}
+    _require_equal(table.keys(), theirs.keys(), lineage)
+    renamed = lineage.fold({own: theirs[name] for name, own in table.items()})
     return renamed, {
-        "names": "mmsegmentation",
+        "names": lineage.title,
         "dropped": tuple(dropped),
         "backbone": f"ResNet{depth}_v1c",
-        "num_classes": len(theirs["decode_head.conv_seg.weight"]),
+        "num_classes": len(theirs[lineage.classifier]),
         "auxiliary_head": auxiliary,
     }
 
@@ -151,15 +169,15 @@ def _bare(name: str) -> str:
     return name.removeprefix(_PARALLEL)
 
 
-def _require_equal(wanted: Collection[str], found: Collection[str]) -> None:
+def _require_equal(wanted: Collection[str], found: Collection[str], lineage: Lineage) -> None:
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     if missing or unexpected:
         both = ((missing, "missing"), (unexpected, "unexpected"))
         parts = [f"{len(names)} {what}: {', '.join(grouped(names))}" for names, what in both if names]
         raise WeightsError(
-            f"is not mmsegmentation's ISANet; tensors {'; '.join(parts)}",
-            fix="Only its ISANet on ResNet-v1c-50 or -101 can be converted",
+            f"is not {lineage.title}'s ISANet; tensors {'; '.join(parts)}",
+            fix="Only its network on a ResNet-50 or -101 with deep stem can be converted",
         )
 
 

@@ -19,23 +19,27 @@ def name_table(depth: int) -> dict[str, str]:
     return dict([*_backbone(DEPTHS[depth]), *_decode_head(), *_auxiliary_head()])
 
 
-def depth_of(names: Collection[str]) -> int:
+def depth_of(names: Collection[str], backbone: str = "backbone") -> int:
     """The depth of the ResNet whose names these are, by the blocks of its third stage.
+
+    Args:
+        names: of a whole network's tensors.
+        backbone: what the names of its backbone begin with.
 
     Raises:
         WeightsError: without a place, when it is neither 50 nor 101.
     """
-    blocks = {name.split(".")[2] for name in names if name.startswith("backbone.layer3.")}
+    blocks = {name.split(".")[2] for name in names if name.startswith(f"{backbone}.layer3.")}
     for depth, counts in DEPTHS.items():
         if len(blocks) == counts[2]:
             return depth
     raise WeightsError(
         f"has a backbone with {len(blocks)} blocks in its third stage; ResNet-v1c-50 has 6, ResNet-v1c-101 has 23",
-        fix="Only mmsegmentation's ISANet on these two backbones can be converted",
+        fix="Only ISANets on these two backbones can be converted",
     )
 
 
-def _unit(conv: str, norm: str, ours: str) -> Iterator[Pair]:
+def unit(conv: str, norm: str, ours: str) -> Iterator[Pair]:
     """A convolution without bias and its batch norm, which are one ConvBNReLU here."""
     yield f"{conv}.weight", f"{ours}._conv.weight"
     for theirs, own in _NORM.items():
@@ -44,10 +48,10 @@ def _unit(conv: str, norm: str, ours: str) -> Iterator[Pair]:
 
 def _module(theirs: str, ours: str) -> Iterator[Pair]:
     """The same where mmsegmentation has a ConvModule."""
-    return _unit(f"{theirs}.conv", f"{theirs}.bn", ours)
+    return unit(f"{theirs}.conv", f"{theirs}.bn", ours)
 
 
-def _biased(theirs: str, ours: str) -> Iterator[Pair]:
+def biased(theirs: str, ours: str) -> Iterator[Pair]:
     """A convolution with bias and nothing after it."""
     for kind in ("weight", "bias"):
         yield f"{theirs}.{kind}", f"{ours}.{kind}"
@@ -55,14 +59,19 @@ def _biased(theirs: str, ours: str) -> Iterator[Pair]:
 
 def _backbone(depths: tuple[int, ...]) -> Iterator[Pair]:
     for i in range(3):  # the stem is a Sequential of three times convolution, batch norm, ReLU
-        yield from _unit(f"backbone.stem.{3 * i}", f"backbone.stem.{3 * i + 1}", f"backbone.conv1_{i + 1}")
+        yield from unit(f"backbone.stem.{3 * i}", f"backbone.stem.{3 * i + 1}", f"backbone.conv1_{i + 1}")
+    yield from stages(depths)
+
+
+def stages(depths: tuple[int, ...], backbone: str = "backbone") -> Iterator[Pair]:
+    """The four stages of a ResNet of bottlenecks in PyTorch's usual names, which begin with ``backbone``."""
     for stage, depth in enumerate(depths):
         for number in range(depth):
-            theirs, ours = f"backbone.layer{stage + 1}.{number}", f"backbone.bb_{stage}_{number}"
+            theirs, ours = f"{backbone}.layer{stage + 1}.{number}", f"backbone.bb_{stage}_{number}"
             for i in range(3):
-                yield from _unit(f"{theirs}.conv{i + 1}", f"{theirs}.bn{i + 1}", f"{ours}.conv{i}")
-        first, ours = f"backbone.layer{stage + 1}.0.downsample", f"backbone.bb_{stage}_0.short"
-        yield from _unit(f"{first}.0", f"{first}.1", ours)
+                yield from unit(f"{theirs}.conv{i + 1}", f"{theirs}.bn{i + 1}", f"{ours}.conv{i}")
+        first, ours = f"{backbone}.layer{stage + 1}.0.downsample", f"backbone.bb_{stage}_0.short"
+        yield from unit(f"{first}.0", f"{first}.1", ours)
 
 
 def _decode_head() -> Iterator[Pair]:
@@ -72,12 +81,12 @@ def _decode_head() -> Iterator[Pair]:
         for project in ("key_project", "query_project"):
             for i in range(2):
                 yield from _module(f"{theirs}.{project}.{i}", f"{ours}.{project}.{i}")
-        yield from _biased(f"{theirs}.value_project", f"{ours}.value_project")
+        yield from biased(f"{theirs}.value_project", f"{ours}.value_project")
         yield from _module(f"{theirs}.output_project", f"{ours}.output_project")
     yield from _module("decode_head.out_conv", "head.out_conv")
-    yield from _biased("decode_head.conv_seg", "head.cls.1")
+    yield from biased("decode_head.conv_seg", "head.cls.1")
 
 
 def _auxiliary_head() -> Iterator[Pair]:
     yield from _module(f"{AUXILIARY}convs.0", "head.aux.0")
-    yield from _biased(f"{AUXILIARY}conv_seg", "head.aux.2")
+    yield from biased(f"{AUXILIARY}conv_seg", "head.aux.2")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 from paddleisa.models.backbones.foreign_names import MMSEG_STEM, TIMM_STEM, NameTable, resnet
-from paddleisa.models.backbones.resnet_vd import BottleneckBlock, ResNet_vd
+from paddleisa.models.backbones.resnet_vd import BottleneckBlock, PositiveInt, ResNet_vd
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES
 
@@ -33,6 +33,10 @@ class ResNet_v1c(ResNet_vd):
 
     Args:
         output_stride: input size / size of the last stage's map. 8 and 16 replace the last strides by dilation.
+        stem_width: channels of the stem's first two convolutions; the third has twice as many. The networks of ISA's
+            authors have 64.
+        ceil_pool: whether the stem's pooling rounds sizes up, as in the networks of ISA's authors: 1024 pixels become
+            129 positions at an eighth instead of 128.
         pretrained: path or URL of ImageNet weights that a training starts from. The training reads it from the
             config; nothing is loaded here.
     """
@@ -40,8 +44,14 @@ class ResNet_v1c(ResNet_vd):
     block = BottleneckV1cBlock
     contract_dilation = True
 
-    def __init__(self, output_stride: Literal[8, 16, 32] = 8, pretrained: str | None = None):
-        super().__init__(output_stride)
+    def __init__(
+        self,
+        output_stride: Literal[8, 16, 32] = 8,
+        pretrained: str | None = None,
+        stem_width: PositiveInt = 32,
+        ceil_pool: bool = False,
+    ):
+        super().__init__(output_stride, stem_width=stem_width, ceil_pool=ceil_pool)
 
     def name_tables(self) -> list[NameTable]:
         """open-mmlab's ``resnet50_v1c`` and ``resnet101_v1c``, and timm's ``resnet50c`` and ``resnet101c``."""

@@ -79,6 +79,8 @@ class ResNet_vd(nn.Layer):
     Args:
         output_stride: input size / size of the last stage's map. 8 and 16 replace the last strides by dilation.
         multi_grid: factors on the dilation of the last stage's first three blocks.
+        stem_width: channels of the stem's first two convolutions; the third has twice as many.
+        ceil_pool: whether the stem's pooling rounds sizes up, so that an even size makes maps of one more than half.
         pretrained: path or URL of ImageNet weights that a training starts from. The training reads it from the
             config; nothing is loaded here.
     """
@@ -92,14 +94,17 @@ class ResNet_vd(nn.Layer):
         output_stride: Literal[8, 16, 32] = 8,
         multi_grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1),
         pretrained: str | None = None,
+        stem_width: PositiveInt = 32,
+        ceil_pool: bool = False,
     ):
         super().__init__()
-        self.conv1_1 = ConvBNReLU(3, 32, 3, stride=2)
-        self.conv1_2 = ConvBNReLU(32, 32, 3)
-        self.conv1_3 = ConvBNReLU(32, 64, 3)
+        self.conv1_1 = ConvBNReLU(3, stem_width, 3, stride=2)
+        self.conv1_2 = ConvBNReLU(stem_width, stem_width, 3)
+        self.conv1_3 = ConvBNReLU(stem_width, 2 * stem_width, 3)
+        self._ceil_pool = ceil_pool
         self._blocks: list[list[str]] = []  # of each stage, the names of its sublayers, as in the published weights
         self.feat_channels = [width * self.block.expansion for width in STAGE_WIDTHS]
-        channels = 64
+        channels = 2 * stem_width
         for stage, (width, depth) in enumerate(zip(STAGE_WIDTHS, self.depths, strict=True)):
             stage_dilation = DILATED_STAGES[output_stride].get(stage, 1)
             blocks = []
@@ -117,7 +122,7 @@ class ResNet_vd(nn.Layer):
     def forward(self, x):
         """(N, 3, H, W) -> four maps of 1/4, 1/8 and twice 1/output_stride (1/8 or 1/16 for stage 2) of H and W."""
         x = self.conv1_3(self.conv1_2(self.conv1_1(x)))
-        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1, ceil_mode=self._ceil_pool)
         features = []
         for names in self._blocks:
             for name in names:
