@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 TUNED = ("OMP_NUM_THREADS", "FLAGS_paddle_num_threads", "MKL_DEBUG_CPU_TYPE")
@@ -28,13 +29,14 @@ CLASSES, OUTPUT_STRIDE = 19, 8
 
 def ours(depth: int, size: int, batch: int) -> tuple[Callable[[], None], int]:
     """A step of paddleisa with its own loss and optimizer, and the number of trained values."""
+    with suppress(ImportError):  # older checkouts set the threads when they are imported
+        from paddleisa.utils.environment import load_paddle
+
+        load_paddle()
     from paddleisa import models
     from paddleisa.losses import CrossEntropyLoss, LossTerms
     from paddleisa.optimizers import SGD
-    from paddleisa.utils import environment
 
-    if hasattr(environment, "load_paddle"):
-        environment.load_paddle()
     model = models.ISANet(CLASSES, getattr(models, f"ResNet{depth}_vd")(output_stride=OUTPUT_STRIDE))
     optimizer = SGD(momentum=0.9, weight_decay=1e-5).create(model, 0.01)
     terms = LossTerms([CrossEntropyLoss(), CrossEntropyLoss()], [1.0, 0.4])

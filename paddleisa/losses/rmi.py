@@ -10,7 +10,7 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.losses.base import SegmentationLoss, one_hot, require_channels
-from paddleisa.registry import LOSSES
+from paddleisa.registry import LOSSES, NoEffect
 
 _SMALLEST_PROBABILITY = 1e-6
 _REGULARISATION = 5e-4  # added to the diagonal of covariances before they are inverted
@@ -30,7 +30,7 @@ class RMILoss(SegmentationLoss):
         rmi_pool_way: how maps are made smaller first: 0 maximum, 1 mean, 2 resizing.
         rmi_pool_size: side of the pooling window.
         rmi_pool_stride: must equal ``rmi_pool_size``; 1 leaves the maps as they are.
-        loss_weight_lambda: does nothing, as in PaddleSeg: it weighed the cross entropy.
+        loss_weight_lambda: does nothing, as in PaddleSeg: it weighed the paper's cross entropy.
         ignore_index: label value that takes no part.
     """
 
@@ -41,7 +41,9 @@ class RMILoss(SegmentationLoss):
         rmi_pool_way: Literal[0, 1, 2] = 0,
         rmi_pool_size: Annotated[int, Field(ge=1)] = 3,
         rmi_pool_stride: Annotated[int, Field(ge=1)] = 3,
-        loss_weight_lambda: float = 0.5,
+        loss_weight_lambda: Annotated[
+            float, NoEffect("the cross entropy that it weighed is not part of the loss")
+        ] = 0.5,
         ignore_index: int = 255,
     ):
         super().__init__(ignore_index)

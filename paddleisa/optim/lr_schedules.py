@@ -18,7 +18,7 @@ from paddleisa.registry import SCHEDULES
 class PolynomialDecay(Warm):
     """(learning_rate - end_lr) * (1 - i / decay_steps) ** power + end_lr.
 
-    ``end_lr`` and ``power`` default to what the ISANet rows were trained with, as in PaddleSeg up to 2.7.
+    ``end_lr`` and ``power`` default to what the ISANet rows were trained with, as in PaddleSeg before 2.8.
 
     Args:
         learning_rate: rate at i = 0.

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.optim.grad_clip import GradClip
-from paddleisa.registry import OPTIMIZERS
+from paddleisa.registry import OPTIMIZERS, NoEffect
 
 _NORMS = (nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D, nn.SyncBatchNorm)
 
@@ -26,6 +26,7 @@ class Group(BaseModel):
 
 
 Decay = Annotated[float, Field(ge=0)] | None
+Lazy = Annotated[bool, NoEffect("only sparse gradients can be lazy, and ISANet has none")]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -205,7 +206,7 @@ class Adam(Optimizer):
         beta1, beta2: decay of the averages of the gradient and of its square.
         epsilon: added to the denominator.
         weight_decay, custom_cfg, grad_clip_cfg, freeze: see :class:`Optimizer`.
-        lazy_mode: only for sparse gradients, which ISANet has none of.
+        lazy_mode: does nothing: only sparse gradients can be lazy, and ISANet has none.
     """
 
     _class = paddle.optimizer.Adam
@@ -218,11 +219,11 @@ class Adam(Optimizer):
         weight_decay: Decay = None,
         custom_cfg: list[Group] | None = None,
         grad_clip_cfg: GradClip | None = None,
-        lazy_mode: bool = False,
+        lazy_mode: Lazy = False,
         freeze: list[str] | None = None,
     ):
         super().__init__(weight_decay, custom_cfg, grad_clip_cfg, freeze)
-        self.beta1, self.beta2, self.epsilon, self.lazy_mode = beta1, beta2, epsilon, lazy_mode
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def _make(self, parameters, learning_rate, weight_decay, clip):
         return self._class(
@@ -233,7 +234,6 @@ class Adam(Optimizer):
             parameters,
             weight_decay=weight_decay or 0.0,
             grad_clip=clip,
-            lazy_mode=self.lazy_mode,
         )
 
 
@@ -257,7 +257,7 @@ class AdamW(Adam):
         weight_decay: Decay = 0.01,
         custom_cfg: list[Group] | None = None,
         grad_clip_cfg: GradClip | None = None,
-        lazy_mode: bool = False,
+        lazy_mode: Lazy = False,
         freeze: list[str] | None = None,
     ):
         super().__init__(beta1, beta2, epsilon, weight_decay, custom_cfg, grad_clip_cfg, lazy_mode, freeze)

@@ -12,7 +12,7 @@ import paddle
 
 from paddleisa.build import build_dataset, build_loss, build_model, build_optimizer
 from paddleisa.config import CheckedConfig, Config, check
-from paddleisa.errors import TrainingError
+from paddleisa.errors import DataError, TrainingError
 from paddleisa.training import resume
 from paddleisa.training.batches import Batch, training_batches
 from paddleisa.training.checkpoint import Checkpoint, keep_only, save_checkpoint
@@ -182,7 +182,10 @@ class Trainer:
         paddle.seed(self.plan.step_seed(state.iteration, rank()))
         with state.precision.cast():
             outputs = self._parallel(paddle.to_tensor(batch.images))
-            terms = self._loss(outputs, paddle.to_tensor(batch.labels).astype("int64"))
+            try:
+                terms = self._loss(outputs, paddle.to_tensor(batch.labels).astype("int64"))
+            except DataError as error:  # a label that is no class: the loss cannot know the files
+                raise DataError(error.problem, where=f"one of {', '.join(batch.files)}", fix=error.fix) from None
             loss = sum(terms)
         values = np.array([term.item() for term in terms], np.float64)
         finite = bool(np.isfinite(values).all())

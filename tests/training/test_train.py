@@ -246,3 +246,21 @@ def test_a_second_run_in_the_folder_is_refused_and_the_first_goes_on(tmp_path):
                 run(tmp_path, resume="auto")
 
     assert run(tmp_path, hook=second).iteration == 12
+
+
+def test_a_label_that_is_no_class_is_told_with_the_files_of_its_batch(tmp_path):
+    def spoil(state, batch):
+        batch.labels[0, 3, 4] = 77
+
+    with pytest.raises(DataError, match=r"one of .*, .*: labels hold the value 77, but the model's classes are 0 to"):
+        run(tmp_path, hook=spoil)
+
+
+def test_a_frozen_part_is_as_it_was_loaded_at_the_end_and_the_log_says_so(tmp_path):
+    run(tmp_path, "optimizer.freeze=[backbone, head.aux]")
+    (first, _), (last, _) = everything(tmp_path / "iter_4"), everything(tmp_path / "iter_12")
+    weights = [name for name in first if name.startswith("model.pdparams:")]
+    frozen = {name for name in weights if "pdparams:backbone." in name or "pdparams:head.aux." in name}
+    assert not [name for name in frozen if not np.array_equal(first[name], last[name])]
+    assert not np.array_equal(*(arrays["model.pdparams:head.cls.1.weight"] for arrays in (first, last)))
+    assert "stay as loaded, running statistics of batch norm included" in (tmp_path / "train.log").read_text()
