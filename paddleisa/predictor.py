@@ -40,6 +40,7 @@ class Predictor:
         engine: what computes the network: ``paddle``, ``paddle_inference``, ``onnxruntime``, ``openvino``, or ``auto``
             for the fastest installed; see :mod:`paddleisa.deploy.runtimes.open`.
         precision: of the network's arithmetic: ``fp32``, or ``bf16`` and ``int8`` where engine and device have it.
+        streams: images that may be computed at once, from as many threads; ``openvino`` and ``onnxruntime`` can.
         calibration: for int8: images like those to predict, (H, W, 3) uint8 RGB, some 20; without them, images of the
             config's ``train_dataset``. See :mod:`paddleisa.deploy.export.calibration`.
 
@@ -70,6 +71,7 @@ class Predictor:
         engine: str = "paddle",
         precision: str = "fp32",
         calibration: Iterable[np.ndarray] | Calibration | None = None,
+        streams: int = 1,
     ):
         import paddle
 
@@ -100,7 +102,7 @@ class Predictor:
             require_engine(engine, precision, paddle.get_device())  # told before images are looked for
             if not isinstance(calibration, Calibration):
                 calibration = Calibration(training_images(config) if calibration is None else calibration, self.prepare)
-        self.engine = open_engine(engine, precision, model, calibration)
+        self.engine = open_engine(engine, precision, model, calibration, streams)
 
     @classmethod
     def from_pretrained(

@@ -101,7 +101,11 @@ def add_test_arguments(parser: argparse.ArgumentParser) -> None:
         choices=protocol_names(),
         help=f"{protocol_help()}; without it, the config's, else {DEFAULT}",
     )
-    add_calibration_arguments(add_engine_arguments(parser))
+    engine = add_engine_arguments(parser)
+    engine.add_argument(
+        "--streams", type=positive, default=1, metavar="N", help="images computed at once, for many of them (1)"
+    )
+    add_calibration_arguments(engine)
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> argparse._ActionsContainer:
@@ -234,6 +238,7 @@ def predictor_options(args: argparse.Namespace, config: Config) -> dict[str, obj
         "settings": inference_settings(*given),
         "engine": args.engine,
         "precision": args.precision,
+        "streams": args.streams,
         "calibration": calibration(args, config),
     }
 

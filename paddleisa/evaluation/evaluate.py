@@ -13,7 +13,7 @@ from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
 from paddleisa.inference.protocols import DEFAULT, protocol_of
 from paddleisa.utils import distributed, environment
-from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.concurrency import Behind, at_once, prefetched
 from paddleisa.utils.progress import Progress
 from paddleisa.utils.records import joined
 
@@ -143,19 +143,23 @@ def evaluate(
         if each is not None:
             each(sample, mask)
 
-    samples = prefetched(dataset.__getitem__, mine, workers)
     bar = Progress("evaluate", len(mine), show=progress)
+
+    def compute(sample: dict) -> tuple[dict, ViewLogits]:
+        if "label" not in sample:
+            raise DataError(
+                "there is no label to score against",
+                where=sample["image_path"],
+                fix="Use `paddleisa predict` for images without labels",
+            )
+        if note := predictor.settings.note(sample["img"].shape[1:]):
+            bar.write(f"{sample['image_path']}: {note}")
+        return sample, predictor.logits(sample)
+
+    computed = at_once(compute, prefetched(dataset.__getitem__, mine, workers), predictor.engine.streams)
     with bar, Behind(score) as behind:  # masks and scores of one image while the network computes the next
-        for sample in samples:
-            if "label" not in sample:
-                raise DataError(
-                    "there is no label to score against",
-                    where=sample["image_path"],
-                    fix="Use `paddleisa predict` for images without labels",
-                )
-            if note := predictor.settings.note(sample["img"].shape[1:]):
-                bar.write(f"{sample['image_path']}: {note}")
-            behind(sample, predictor.logits(sample))
+        for sample, logits in computed:
+            behind(sample, logits)
             bar.step()
     matrix.matrix = distributed.summed(matrix.matrix)
     seconds = time.perf_counter() - start

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from paddleisa.datasets.images import read_image, write_image, write_label, write_levels
 from paddleisa.errors import DataError, UsageError
-from paddleisa.utils.concurrency import Behind, prefetched
+from paddleisa.utils.concurrency import Behind, at_once, prefetched
 from paddleisa.utils.progress import Progress
 from paddleisa.visual.overlay import overlay
 
@@ -73,17 +74,12 @@ def predict(
     bar = Progress("predict", len(images), show=progress)
     results = _Results(predictor, palette, submission, bar)
     with bar, Behind(results.write) as behind:  # the pictures of one image while the network computes the next
-        loaded = prefetched(_load, [path for path, _ in images], workers)
-        for (path, _), files, image in zip(images, targets, loaded, strict=True):
-            try:
-                if isinstance(image, DataError):
-                    raise image
-                sample = predictor.prepare({"img": image})
-                if note := predictor.settings.note(sample["img"].shape[1:]):
-                    bar.write(f"{path}: {note}")
-                logits = predictor.logits(sample)
-            except DataError as error:
-                results.skip(path, error)
+        paths = [path for path, _ in images]
+        loaded = zip(paths, prefetched(_load, paths, workers), strict=True)
+        computed = at_once(partial(_compute, predictor, bar), loaded, predictor.engine.streams)
+        for path, files, (image, logits) in zip(paths, targets, computed, strict=True):
+            if isinstance(logits, DataError):
+                results.skip(path, logits)
             else:
                 behind(path, files, image, logits)
     return results.result
@@ -123,6 +119,22 @@ class _Results:
         self.result.failed[str(path)] = str(error)
         self._bar.write(f"skipped: {error}")
         self._bar.step()
+
+
+def _compute(
+    predictor: Predictor, bar: Progress, loaded: tuple[Path, np.ndarray | DataError]
+) -> tuple[object, ViewLogits | DataError]:
+    """(image, its logits, or what is wrong with it)."""
+    path, image = loaded
+    try:
+        if isinstance(image, DataError):
+            raise image
+        sample = predictor.prepare({"img": image})
+        if note := predictor.settings.note(sample["img"].shape[1:]):
+            bar.write(f"{path}: {note}")
+        return image, predictor.logits(sample)
+    except DataError as error:
+        return image, error
 
 
 def _load(path: Path) -> np.ndarray | DataError:

@@ -52,6 +52,11 @@ def prefetched(load: Callable[[Item], Result], items: Iterable[Item], workers: i
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def at_once(work: Callable[[Item], Result], items: Iterable[Item], streams: int) -> Iterator[Result]:
+    """``map(work, items)`` in order, with ``streams`` calls at a time; a single one is made in the caller's thread."""
+    return prefetched(work, items, streams if streams > 1 else 0)
+
+
 class Behind:
     """Calls ``work`` in a thread of its own, one call after the other; the caller goes on meanwhile.
 

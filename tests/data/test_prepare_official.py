@@ -75,6 +75,8 @@ class Guesser:
     def __init__(self, classes):
         self.rng, self.classes = np.random.default_rng(3), classes
 
+    engine = SimpleNamespace(streams=1)
+
     def describe(self):
         return "a stub"
 

@@ -24,6 +24,8 @@ class Stub:
         self.settings = SimpleNamespace(protocol=protocol, note=lambda size: None)
         self.seen = []
 
+    engine = SimpleNamespace(streams=1)
+
     def describe(self):
         return "a stub"
 

@@ -23,6 +23,7 @@ class Predictor:
 
     def __init__(self, mask=lambda image: image[:, :, 0] % 4, note=None):
         self.mask, self.settings = mask, SimpleNamespace(note=lambda size: note)
+        self.engine = SimpleNamespace(streams=1)
         self.classes = SimpleNamespace(names=["road", "car", "tree", "sky"])
 
     def prepare(self, sample):

@@ -33,6 +33,8 @@ class Format:
         runtime_packages: beside those, to compute it, and so to check it.
         precisions: of the runtime's arithmetic.
         convert: (Paddle Inference files, folder, output's name) -> files written; None of Paddle's own format.
+        parallel: whether what ``open`` gives may be called from several threads at once; it then takes ``streams``, how
+            many that will be.
         form: the static form that the network is given, see ``static_form.py``.
         quantise: (float32 file, calibration, folder, float32 file with scores) -> comparisons; None without int8.
         quantised_packages: beside those above, for int8.
@@ -47,6 +49,7 @@ class Format:
     runtime_packages: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32",)
     convert: Callable[[list[Path], Path, str], list[Path]] | None = None
+    parallel: bool = False
     form: str = "onnx"
     quantise: Callable[[Path, Calibration, Path, Path | None], list[Difference]] | None = None
     quantised_packages: tuple[str, ...] = ()

@@ -106,10 +106,21 @@ def write_quantised(model: nn.Layer, format: str, folder: Path, output_op: str, 
 
 
 def open_file(
-    format: str, files: Sequence[Path], *, onednn: bool = True, tensorrt: bool = False, precision: str = "fp32"
+    format: str,
+    files: Sequence[Path],
+    *,
+    onednn: bool = True,
+    tensorrt: bool = False,
+    precision: str = "fp32",
+    streams: int = 1,
 ) -> Run:
-    """A function from (N, 3, H, W) to the output of a file that ``write_checked`` wrote, on the current device."""
-    return FORMATS[format].open(list(files), paddle.get_device(), precision, onednn=onednn, tensorrt=tensorrt)
+    """A function from (N, 3, H, W) to the output of a file that ``write_checked`` wrote, on the current device.
+
+    It may be called from ``streams`` threads at once.
+    """
+    kind, device = FORMATS[format], paddle.get_device()
+    more = {"streams": streams} if kind.parallel else {}
+    return kind.open(list(files), device, precision, onednn=onednn, tensorrt=tensorrt, **more)
 
 
 def _write(graph: nn.Layer, output_op: str, format: str, folder: Path) -> list[Path]:

@@ -136,16 +136,20 @@ def _quiet() -> Iterator:
 class OnnxRunner:
     """ONNX Runtime on CPU.
 
+    Args:
+        file: ``model.onnx``.
+        streams: calls that will be made at once, from several threads; they share the cores.
+
     Raises:
         DeployError: the package is missing.
     """
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path, streams: int = 1):
         require(("onnxruntime",), "ONNX Runtime", "onnxruntime")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads()
+        options.intra_op_num_threads = max(1, threads() // streams)
         # Waiting threads would otherwise spin, on the cores that make the mask of the image before.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors
@@ -162,8 +166,9 @@ ONNX = Format(
     about="ONNX",
     runtime="onnxruntime",
     runtime_about="ONNX Runtime on CPU",
-    open=lambda files, device, precision, **facts: OnnxRunner(files[0]),
+    open=lambda files, device, precision, streams=1, **facts: OnnxRunner(files[0], streams),
     packages=PACKAGES,
     runtime_packages=("onnxruntime",),
+    parallel=True,
     convert=lambda files, folder, name: [write_onnx(files, folder, name)],
 )

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,11 +69,13 @@ class OpenVinoRunner:
         precision: ``fp32``, or ``bf16`` where the processor has it; ``int8`` of a file that `quantise` wrote, whose
             other operations stay in float32.
 
+        streams: calls that will be made at once, from several threads; they share the cores.
+
     Raises:
         DeployError: the package is missing, or the processor has no bf16.
     """
 
-    def __init__(self, file: Path, precision: str = "fp32"):
+    def __init__(self, file: Path, precision: str = "fp32", streams: int = 1):
         require(("openvino",), "OpenVINO", "openvino")
         if precision == "bf16" and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise DeployError(
@@ -81,10 +84,18 @@ class OpenVinoRunner:
         settings = {
             "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "int8": "f32"}[precision],
             "INFERENCE_NUM_THREADS": threads(),
-            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "NUM_STREAMS": streams,
         }
-        self._request = core().compile_model(core().read_model(file), "CPU", settings).create_infer_request()
+        compiled = core().compile_model(core().read_model(file), "CPU", settings)
+        self._free: SimpleQueue = SimpleQueue()  # requests that nobody uses now
+        for _ in range(streams):
+            self._free.put(compiled.create_infer_request())
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """(N, 3, H, W) float32 -> the file's output, an array of its own."""
-        return next(iter(self._request.infer([images], share_inputs=True).values()))
+        request = self._free.get()
+        try:
+            return next(iter(request.infer([images], share_inputs=True).values()))
+        finally:
+            self._free.put(request)

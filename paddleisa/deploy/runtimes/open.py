@@ -70,6 +70,7 @@ class Engine:
         reason: why this engine, one line for people.
         network: (N, 3, H, W) float32 paddle tensor -> `LowResLogits`.
         batch_pixels: pixels of inputs that are best computed together; 0: one input at a time.
+        streams: threads that may call ``network`` at once.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Engine:
     reason: str
     network: Network
     batch_pixels: int = 0
+    streams: int = 1
 
 
 def runtimes() -> dict[str, Runtime]:
@@ -142,7 +144,9 @@ def usable(precision: str, device: str) -> tuple[list[str], dict[str, str]]:
     return found, lacking
 
 
-def open_engine(engine: str, precision: str, model: nn.Layer, calibration: Calibration | None = None) -> Engine:
+def open_engine(
+    engine: str, precision: str, model: nn.Layer, calibration: Calibration | None = None, streams: int = 1
+) -> Engine:
     """``model``, with weights loaded and in evaluation mode, computed by ``engine`` on Paddle's current device.
 
     Args:
@@ -150,6 +154,7 @@ def open_engine(engine: str, precision: str, model: nn.Layer, calibration: Calib
         precision: of its arithmetic.
         model: not changed.
         calibration: what int8 needs; the others do not look at it.
+        streams: images computed at once, from as many threads: more of them in a second, each of them later.
 
     Raises:
         UsageError, DeployError: as `require_engine`; UsageError too where int8 has no calibration, DeployError where
@@ -163,21 +168,38 @@ def open_engine(engine: str, precision: str, model: nn.Layer, calibration: Calib
     if precision == "int8" and calibration is None:
         raise UsageError("int8 needs images to calibrate with", where="calibration", fix="Give a Calibration")
     if engine != AUTO:
-        return Engine(engine, precision, "as asked for", open_network(engine, precision, model, calibration), batch)
+        return _engine(engine, precision, model, calibration, streams, "as asked for", batch)
     found, lacking = usable(precision, device)
     if len(found) == 1:
         why = f"the only one that can be used on {device}"
-        network = open_network(found[0], precision, model, calibration)
-        return Engine(found[0], precision, _reason(why, lacking), network, batch)
+        return _engine(found[0], precision, model, calibration, streams, _reason(why, lacking), batch)
     from paddleisa.deploy.runtimes.speed import measured
 
     speed = measured(model, precision, found, lambda name: open_network(name, precision, model, calibration))
     if not speed.order:
         reasons = "; ".join(f"{name}: {problem}" for name, problem in speed.failed.items())
         raise DeployError(f"no engine can be used: {reasons}", where="engine")
-    network = open_network(speed.order[0], precision, model, calibration)
-    why = f"the fastest here, measured: {speed}"
-    return Engine(speed.order[0], precision, _reason(why, {**lacking, **speed.failed}), network, batch)
+    why = _reason(f"the fastest here, measured: {speed}", {**lacking, **speed.failed})
+    return _engine(speed.order[0], precision, model, calibration, streams, why, batch)
+
+
+def _engine(
+    name: str,
+    precision: str,
+    model: nn.Layer,
+    calibration: Calibration | None,
+    streams: int,
+    why: str,
+    batch: int,
+) -> Engine:
+    form = runtimes()[name].format
+    if streams > 1 and not (form and form.parallel):
+        able = ", ".join(each.runtime for each in FORMATS.values() if each.parallel)
+        raise UsageError(
+            f"engine {name!r} computes one image at a time", where="--streams", fix=f"Take --engine of {able}"
+        )
+    network = open_network(name, precision, model, calibration, *([streams] if streams > 1 else []))
+    return Engine(name, precision, why, network, batch if streams == 1 else 0, streams)
 
 
 def faster_engines(model: nn.Layer, precision: str, device: str, than: str = "paddle") -> str | None:
@@ -198,7 +220,9 @@ def faster_engines(model: nn.Layer, precision: str, device: str, than: str = "pa
     return "; ".join(f"{name} may be faster: {problem}" for name, problem in lacking.items()) or None
 
 
-def open_network(engine: str, precision: str, model: nn.Layer, calibration: Calibration | None = None) -> Network:
+def open_network(
+    engine: str, precision: str, model: nn.Layer, calibration: Calibration | None = None, streams: int = 1
+) -> Network:
     """The function of an engine that can be used: from (N, 3, H, W) to `LowResLogits`.
 
     Raises:
@@ -217,7 +241,8 @@ def open_network(engine: str, precision: str, model: nn.Layer, calibration: Cali
         files, facts = quantised(model, form.name, calibration)
     else:
         files, facts = converted(model, form.name)
-    run, how = open_file(form.name, files, **facts, precision=precision), upsampling_of(model) or HALF_PIXEL
+    run = open_file(form.name, files, **facts, precision=precision, streams=streams)
+    how = upsampling_of(model) or HALF_PIXEL
     return lambda x: LowResLogits(run(x.numpy()), how)
 
 
