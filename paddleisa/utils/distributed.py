@@ -12,6 +12,7 @@ import paddle.distributed as dist
 
 from paddleisa.errors import TrainingError
 from paddleisa.utils import environment
+from paddleisa.utils.signals import stop_with_parent
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -40,8 +41,12 @@ def peers_alive() -> Iterator[None]:
 
 
 def start() -> None:
-    """Join the job that ``python -m paddle.distributed.launch`` started: NCCL on GPUs, gloo on CPUs."""
+    """Join the job that ``python -m paddle.distributed.launch`` started: NCCL on GPUs, gloo on CPUs.
+
+    A launcher that is killed takes its processes along, which would otherwise train on with nobody to end them.
+    """
     if environment.world_size() > 1 and not dist.is_initialized():
+        stop_with_parent()
         dist.init_parallel_env()
 
 

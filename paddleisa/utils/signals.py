@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from types import FrameType
 
 from paddleisa.utils.environment import rank
 
+_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -65,6 +68,12 @@ class StopRequest:
                 self.signal = self.signal or number
                 _tell("stopping after this step, and saving; once more to end now")
         os.close(pipe)
+
+
+def stop_with_parent() -> None:
+    """Let this process get SIGTERM when its parent, a launcher that is killed, is gone (Linux; nothing elsewhere)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
 
 
 def _tell(text: str) -> None:

@@ -85,3 +85,23 @@ def test_in_another_thread_nothing_is_changed():
     thread.start()
     thread.join()
     assert seen == [(before, None)]
+
+
+LAUNCHER = """
+import subprocess, sys, time
+child = "from paddleisa.utils.signals import StopRequest, stop_with_parent; import sys, time\\n"
+child += "stop_with_parent()\\nwith StopRequest() as stop:\\n    print('ready', flush=True)\\n"
+child += "    while not stop.signal: time.sleep(0.05)\\n    open(sys.argv[1], 'w').write(str(int(stop.signal)))"
+subprocess.run([sys.executable, "-c", child, sys.argv[1]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux only")
+def test_a_killed_launcher_is_a_sigterm_to_its_processes(tmp_path):
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path / "end")], stdout=subprocess.PIPE)
+    assert launcher.stdout.readline() == b"ready\n"
+    launcher.kill()
+    launcher.wait()
+    assert launcher.stdout.read() == b""  # which ends when the process that inherited it does
+    launcher.stdout.close()
+    assert (tmp_path / "end").read_text() == str(int(signal.SIGTERM))
