@@ -108,7 +108,8 @@ def test_polynomial_decay_equals_the_original(key, iters):
 
 
 def test_every_schedule_of_the_table_is_compared():
-    assert {name for name, _, _ in CASES} == set(SCHEDULES)
+    ours = {name for name in SCHEDULES if SCHEDULES.get(name).__module__.startswith("paddleisa.")}  # no plug-in's
+    assert {name for name, _, _ in CASES} == ours
 
 
 def test_warm_up_rises_linearly_and_then_the_schedule_starts_at_its_beginning():
