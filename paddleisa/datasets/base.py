@@ -17,7 +17,7 @@ from paddleisa.datasets.images import decode_turned, read_bytes, read_label
 from paddleisa.datasets.inventory import Inventory, Row
 from paddleisa.datasets.layouts import Layout, ListFile, Source
 from paddleisa.errors import ConfigError, DataError
-from paddleisa.registry import DATASETS, TRANSFORMS
+from paddleisa.registry import DATASETS, TRANSFORMS, NoEffect
 from paddleisa.transforms import Compose
 
 Transforms = list[Annotated[object, TRANSFORMS]]
@@ -174,6 +174,7 @@ class Dataset(SegmentationData):
         palette: colours for pictures: a data set's name (cityscapes, voc, ade20k, camvid, ...) or an (R, G, B) per
             class.
         reduce_zero_label: labels count classes from 1 and hold 0 where there is none.
+        shuffle: accepted for PaddleSeg's configs.
     """
 
     def __init__(
@@ -192,6 +193,7 @@ class Dataset(SegmentationData):
         class_names: list[str] | None = None,
         palette: str | list[tuple[int, int, int]] | None = None,
         reduce_zero_label: bool = False,
+        shuffle: Annotated[bool, NoEffect("training draws its images in an order of its own, from the seed")] = False,
     ):
         options = {k: v for k, v in locals().items() if k not in ("self", "transforms", "__class__")}
         meaning = classes_of(Dataset, options)
