@@ -31,7 +31,7 @@ setup(
         "paddleisa.viewer": ["templates/*.html"],
         "paddleisa": ["py.typed"],
         "paddleisa.configs": ["**/*.yml"],
-        "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.safetensors", "manifests/*"],
+        "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.png", "**/*.safetensors", "manifests/*"],
     },
     entry_points={"console_scripts": ["paddleisa = paddleisa.cli.main:main"]},
     install_requires=[

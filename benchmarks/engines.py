@@ -1,16 +1,18 @@
-"""Every engine and precision against dygraph: the share of equal pixels, and what it does to the mIoU.
+"""Every engine and precision against dygraph: the share of equal pixels, what it does to the mIoU and to each class.
 
 On the reference images of tests/reference (the two published configs of ResNet50, with the weights that the original's
 vectors were made with), and on CamVid's validation frames with the weights in pretrained/. Prints the table that stands
 in docs/performance.md; tests/deploy/test_engine_table.py holds the first column true.
 
-    python benchmarks/engines.py [--frames 101] [--camvid isanet_resnet18_os16_camvid_256x256_2k] [--weights FILE]
+    python benchmarks/engines.py [--frames 101] [--camvid NAME] [--weights FILE]
+                                 [--engines NAME ...] [--no_reference]
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ import paddleisa
 from paddleisa.build import build_dataset
 from paddleisa.deploy.runtimes.open import require_engine, runtimes
 from paddleisa.errors import PaddleISAError
-from paddleisa.evaluation.metrics import ConfusionMatrix
+from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
 from paddleisa.zoo.download.locate import local_weights
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/reference"))
@@ -56,43 +58,56 @@ def _uint8(x: np.ndarray) -> np.ndarray:
 
 
 def camvid(name: str, weights: Path | None, combinations: list[tuple[str, str]], frames: int) -> dict:
-    """(share of equal pixels, mIoU difference in points) of each combination; dygraph's mIoU under ``None``."""
+    """(share of equal pixels, scores, seconds a frame) of each combination; ("paddle", "fp32") is dygraph."""
     config = paddleisa.load_config(name)
     dataset = build_dataset(config, "val")
     model = paddleisa.build_model(config)
     paddleisa.load_weights(model, weights or local_weights(name))
     count = min(frames, len(dataset))
 
-    def masks(**options) -> list[np.ndarray]:
+    def masks(**options) -> tuple[list[np.ndarray], float]:
         predictor = paddleisa.Predictor(model, config, **options)
-        return [predictor.mask(predictor.logits(dataset[i])) for i in range(count)]
+        predictor.logits(dataset[0])  # compiles
+        start = time.perf_counter()
+        found = [predictor.mask(predictor.logits(dataset[i])) for i in range(count)]
+        return found, (time.perf_counter() - start) / count
 
-    def miou(found: list[np.ndarray]) -> float:
+    def scores(found: list[np.ndarray]) -> Scores:
         matrix = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
         for i, mask in enumerate(found):
             matrix.add(mask, dataset[i]["label"])
-        return 100 * matrix.scores().miou
+        return matrix.scores()
 
-    expected = masks()
-    base = miou(expected)
-    results: dict = {None: base}
+    expected, seconds = masks()
+    results: dict = {("paddle", "fp32"): (1.0, scores(expected), seconds)}
     for engine, precision in combinations:
-        found = masks(engine=engine, precision=precision)
+        found, seconds = masks(engine=engine, precision=precision)
         equal = np.mean([(a == b).mean() for a, b in zip(found, expected, strict=True)])
-        results[engine, precision] = (equal, miou(found) - base)
+        results[engine, precision] = (equal, scores(found), seconds)
     return results
+
+
+def print_classes(results: dict, names: list[str]) -> None:
+    """The IoU of each class under each combination."""
+    print("| class | " + " | ".join(f"{engine} {precision}" for engine, precision in results) + " |")
+    print("|---|" + "--:|" * len(results))
+    for k, name in enumerate(names):
+        print(f"| {name} | " + " | ".join(f"{100 * s.class_iou[k]:.2f}" for _, s, _ in results.values()) + " |")
 
 
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=101)
-    parser.add_argument("--camvid", default="isanet_resnet18_os16_camvid_256x256_2k")
+    parser.add_argument("--camvid", default="isanet_efficientnet_lite0_os16_camvid_448x320_600")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--no_reference", action="store_true")
+    parser.add_argument("--engines", nargs="+", metavar="NAME", help="only these")
     args = parser.parse_args()
     combinations = []
     for engine, runtime in runtimes().items():
+        if args.engines and engine not in args.engines:
+            continue
         for precision in runtime.precisions:
             try:
                 require_engine(engine, precision)
@@ -100,15 +115,21 @@ def main() -> None:
                 print(f"{engine} {precision}: {error}")
             else:
                 combinations.append((engine, precision))
-    combinations.remove(("paddle", "fp32"))
+    combinations = [pair for pair in combinations if pair != ("paddle", "fp32")]
     on_camvid = camvid(args.camvid, args.weights, combinations, args.frames)
-    print(f"{args.camvid}, {args.frames} frames: mIoU of dygraph {on_camvid[None]:.2f}")
-    print("| engine | precision | reference vectors, equal pixels | CamVid, equal pixels | CamVid, mIoU difference |")
-    print("|---|---|---|---|---|")
-    for engine, precision in combinations:
-        equal, difference = on_camvid[engine, precision]
-        share = "" if args.no_reference else f"{100 * reference_share(engine, precision):.3f} %"
-        print(f"| {engine} | {precision} | {share} | {100 * equal:.3f} % | {difference:+.3f} |")
+    base = on_camvid["paddle", "fp32"][1].miou
+    print(f"{args.camvid}, {args.frames} frames: mIoU of dygraph {100 * base:.2f}")
+    print(
+        "| engine | precision | reference vectors, equal pixels | CamVid, equal pixels | CamVid, mIoU difference "
+        "| s a frame |"
+    )
+    print("|---|---|---|---|---|--:|")
+    for (engine, precision), (equal, found, seconds) in on_camvid.items():
+        is_dygraph = (engine, precision) == ("paddle", "fp32")
+        share = "" if args.no_reference or is_dygraph else f"{100 * reference_share(engine, precision):.3f} %"
+        difference = 100 * (found.miou - base)
+        print(f"| {engine} | {precision} | {share} | {100 * equal:.3f} % | {difference:+.3f} | {seconds:.2f} |")
+    print_classes(on_camvid, build_dataset(paddleisa.load_config(args.camvid), "val").class_names)
 
 
 if __name__ == "__main__":

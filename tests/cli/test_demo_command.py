@@ -31,7 +31,7 @@ def test_it_scores_every_way_of_the_published_table(done):
         assert f"| {way} | {100 * scores['miou']:.2f} |" in report
 
 
-@pytest.mark.parametrize("picture", ["first_look.png", "scenes.png"])
+@pytest.mark.parametrize("picture", ["first_look.png", "scenes.png", "shipped_model.png"])
 def test_its_pictures_show_three_columns_of_scenes(done, picture):
     folder, _, _ = done
     height, width = read_image(folder / picture).shape[:2]
