@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from paddleisa.config import Config, check
 from paddleisa.deploy.export.calibration import Calibration, training_images
 from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DataError
-from paddleisa.inference.masks import ViewLogits, mask_and_confidence, mask_from, view_logits
+from paddleisa.inference.masks import ViewLogits, mask_and_confidence, mask_from, probabilities, view_logits
 from paddleisa.inference.settings import InferenceSettings, inference_settings
 
 if TYPE_CHECKING:
@@ -186,3 +186,7 @@ class Predictor:
     def mask_and_confidence(self, logits: ViewLogits) -> tuple[np.ndarray, np.ndarray]:
         """The mask, and (h, w) float32 in 0..1, the probability of each pixel's class."""
         return mask_and_confidence(logits, self.settings, self.align_corners)
+
+    def probabilities(self, logits: ViewLogits) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, (K, n, w) float32 of each class's probability) of bands of rows that cover the image."""
+        return probabilities(logits, self.settings, self.align_corners)

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=common.positive, metavar="N", help="look at the first N images only; not a score of the set"
     )
+    parser.add_argument("--auc_roc", action="store_true", help="also measure the area under the ROC curve")
     parser.add_argument(
         "--official",
         nargs="?",
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         limit=args.limit,
         workers=args.num_workers,
         official=f"output/official/{config.name}" if args.official == "" else args.official,
+        auc_roc=args.auc_roc or None,
         say=print,
         **common.predictor_options(args, config),
     )

@@ -62,6 +62,7 @@ class TestConfig:
     is_slide: bool = False
     crop_size: Size | None = None
     stride: Size | None = None
+    auc_roc: bool = False  # val also measures the area under the ROC curve
     protocol: Annotated[str, AfterValidator(_known_protocol)] = DEFAULT  # ours; see inference/protocols.py
     auc_roc: Annotated[bool, AfterValidator(_not_computed)] = False
     use_multilabel: Annotated[bool, AfterValidator(_never)] = False

@@ -109,6 +109,7 @@ def evaluate(
     limit: int | None = None,
     workers: int = 1,
     official: str | Path | None = None,
+    auc_roc: bool | None = None,
     progress: bool = True,
     say: Say = _silent,
     **options: Any,
@@ -123,6 +124,7 @@ def evaluate(
         limit: look at the first images only.
         workers: threads that read ahead.
         official: folder for masks of label ids, on which the official Cityscapes evaluator is run as well.
+        auc_roc: also measure the area under the ROC curve; None as the config's ``test_config`` says.
         progress: show how far it is.
         say: called with what was loaded.
         options: as of :class:`~paddleisa.predictor.Predictor`: ``protocol``, ``engine``, ``scales``, ...
@@ -138,7 +140,10 @@ def evaluate(
     run = None if official is None else OfficialRun(dataset, official)
     predictor = _predictor(found, say, options)
     each = run.write if run else None
-    result = scoring.evaluate(predictor, dataset, limit=limit, workers=workers, progress=progress, each=each)
+    wanted = checked.settings.test_config.auc_roc if auc_roc is None else auc_roc
+    result = scoring.evaluate(
+        predictor, dataset, limit=limit, workers=workers, progress=progress, each=each, auc_roc=wanted
+    )
     if not result.scores.pixels:
         raise DataError(
             "no pixel of the labels is of any class: all are ignored, so there is no score",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from paddleisa.data.prepare import manifest
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
+from paddleisa.evaluation.roc import RocAreas
 from paddleisa.inference.protocols import DEFAULT, protocol_of
 from paddleisa.utils import distributed, environment
 from paddleisa.utils.concurrency import Behind, at_once, prefetched
 from paddleisa.utils.progress import Progress
-from paddleisa.utils.records import joined
+from paddleisa.utils.records import joined, plain_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ class Evaluation:
         measured_with: scales, flips, window, protocol, engine and precision, in words.
         protocol: name of the rules.
         generated: whether the images were drawn by this package.
+        auc_roc: area under the ROC curve, see ``roc.py``; None where it was not asked for.
     """
 
     matrix: ConfusionMatrix
@@ -48,15 +50,17 @@ class Evaluation:
     measured_with: str = ""
     protocol: str = DEFAULT
     generated: bool = False
+    auc_roc: float | None = None
 
     def summary(self) -> str:
         """PaddleSeg's ``[EVAL]`` line, which says so where it is no score of real data or of the whole set."""
         s = self.scores
         part = "" if self.images == self.of else f" of {self.of}: NOT the whole set"
+        area = "" if self.auc_roc is None else f" Auc_roc: {self.auc_roc:.4f}"
         drawn = ", GENERATED data" if self.generated else ""
         return (
             f"[EVAL] #Images: {self.images}{part}{drawn} mIoU: {s.miou:.4f} Acc: {s.accuracy:.4f} "
-            f"Kappa: {s.kappa:.4f} Dice: {s.mdice:.4f} ({self.seconds / max(self.images, 1):.2f} s/image)"
+            f"Kappa: {s.kappa:.4f} Dice: {s.mdice:.4f}{area} ({self.seconds / max(self.images, 1):.2f} s/image)"
         )
 
     def notes(self) -> list[str]:
@@ -94,6 +98,7 @@ class Evaluation:
                 "images_in_dataset": self.of,
                 "seconds": self.seconds,
             },
+            {} if self.auc_roc is None else {"auc_roc": plain_number(self.auc_roc)},
         )
 
 
@@ -113,6 +118,7 @@ def evaluate(
     workers: int = 1,
     progress: bool = True,
     each: Callable[[dict, np.ndarray], None] | None = None,
+    auc_roc: bool = False,
 ) -> Evaluation:
     """Predict and score every image of ``dataset`` (its first ``limit``), shared among the job's processes.
 
@@ -123,6 +129,7 @@ def evaluate(
         workers: threads that read ahead.
         progress: show a bar with the time left.
         each: called with every sample and its mask, to write it for example.
+        auc_roc: also measure the area under the ROC curve, which takes about as long as the masks.
 
     Raises:
         DataError: an image or label that cannot be used, a data set without labels or images.
@@ -133,6 +140,7 @@ def evaluate(
     if count == 0:
         raise DataError("the data set holds no image to evaluate", where=type(dataset).__name__)
     matrix = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
+    roc = RocAreas(dataset.num_classes, dataset.ignore_index) if auc_roc else None
     start = time.perf_counter()
     # Several processes share the images without repeating any, so the sum of their matrices is exact.
     mine = range(environment.rank(), count, environment.world_size())
@@ -140,6 +148,8 @@ def evaluate(
     def score(sample: dict, logits: ViewLogits) -> None:
         mask = predictor.mask(logits)
         matrix.add(mask, sample["label"], where=sample["label_path"])
+        if roc is not None:
+            roc.add(predictor.probabilities(logits), sample["label"])
         if each is not None:
             each(sample, mask)
 
@@ -165,4 +175,6 @@ def evaluate(
     seconds = time.perf_counter() - start
     scores = matrix.scores(predictor.settings.protocol)
     described, drawn = predictor.describe(), is_generated(dataset)
-    return Evaluation(matrix, scores, count, len(dataset), seconds, described, predictor.settings.protocol, drawn)
+    area = None if roc is None else roc.area()
+    protocol = predictor.settings.protocol
+    return Evaluation(matrix, scores, count, len(dataset), seconds, described, protocol, drawn, area)

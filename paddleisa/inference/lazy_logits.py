@@ -12,7 +12,7 @@ logits appear only in bands of rows while the mask is computed. A Cityscapes fra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -215,17 +215,31 @@ def mask_of(maps: Sequence[LazyLogits], softmax: bool = False, confidence: np.nd
     """
     (height, width), classes = maps[0].size, maps[0].classes
     mask = np.empty((height, width), np.uint8 if classes <= 256 else np.int32)
-    for top in range(0, height, BAND):
-        bottom = min(top + BAND, height)
-        bands = (each.band(top, bottom) for each in maps)
-        total = next(bands)
-        total = _softmax(total) if softmax else total
-        for band in bands:
-            total += _softmax(band) if softmax else band
+    for top, total in _summed_bands(maps, softmax):
+        bottom = top + total.shape[1]
         if confidence is not None:
             confidence[top:bottom] = _confidence(total / len(maps), softmax)
         _argmax(total, mask[top:bottom])
     return mask
+
+
+def probability_bands(maps: Sequence[LazyLogits], softmax: bool = False) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, probabilities (K, n, W)) of bands of rows that cover the maps, as `mask_of`'s confidence."""
+    for top, total in _summed_bands(maps, softmax):
+        total /= len(maps)
+        yield top, total if softmax else _softmax(total)
+
+
+def _summed_bands(maps: Sequence[LazyLogits], softmax: bool) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, sum over the maps (K, n, W)) of logits or of their softmax."""
+    height = maps[0].size[0]
+    for top in range(0, height, BAND):
+        bands = (each.band(top, min(top + BAND, height)) for each in maps)
+        total = next(bands)
+        total = _softmax(total) if softmax else total
+        for band in bands:
+            total += _softmax(band) if softmax else band
+        yield top, total
 
 
 def _softmax(band: np.ndarray) -> np.ndarray:

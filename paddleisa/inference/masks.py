@@ -6,14 +6,14 @@ tensor. What each protocol does stands in :mod:`paddleisa.inference.protocols`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paddleisa.inference.forward import run_views
-from paddleisa.inference.lazy_logits import LazyLogits, LowResLogits, mask_of
+from paddleisa.inference.lazy_logits import LazyLogits, LowResLogits, mask_of, probability_bands
 from paddleisa.inference.settings import InferenceSettings
 from paddleisa.inference.views import Size, View
 from paddleisa.utils.interpolation import Upsampling, nearest
@@ -85,23 +85,42 @@ def mask_and_confidence(
     return mask, confidence
 
 
-def _resolved(
-    logits: ViewLogits, settings: InferenceSettings, align_corners: bool, with_confidence: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
+def probabilities(
+    logits: ViewLogits, settings: InferenceSettings, align_corners: bool = False
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, (K, n, w) float32 of each class's probability) of bands of rows that cover the image.
+
+    A protocol that chooses the class before the transforms are undone has them undone first here.
+    """
+    return probability_bands(_at_image(logits, settings, align_corners), _sums_probabilities(settings))
+
+
+def _sums_probabilities(settings: InferenceSettings) -> bool:
+    return settings.rules.softmax_before_sum and not settings.is_single  # of one view both choose the same class
+
+
+def _at_image(logits: ViewLogits, settings: InferenceSettings, align_corners: bool) -> list[LazyLogits]:
+    """The views' logits at the size before the transforms."""
     rules = settings.rules
-    softmax = rules.softmax_before_sum and not settings.is_single
     how = Upsampling(align_corners and rules.model_align_corners)
     maps = [logits.maps[view] for view in settings.views(logits.size)]
     if rules.resolve_at == "image_at_once" and all(kind == "resize" for kind, _ in logits.geometry):
         size = logits.geometry[0][1] if logits.geometry else logits.size
-        maps = [each.resized(size, how) for each in maps]
+        return [each.resized(size, how) for each in maps]
+    return [_undo(each.resized(logits.size, how), logits.geometry) for each in maps]
+
+
+def _resolved(
+    logits: ViewLogits, settings: InferenceSettings, align_corners: bool, with_confidence: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    early = settings.rules.resolve_at == "prepared"
+    if early:
+        maps = [logits.maps[view].resized(logits.size) for view in settings.views(logits.size)]
     else:
-        maps = [each.resized(logits.size, how) for each in maps]
-        if rules.resolve_at != "prepared":
-            maps = [_undo(each, logits.geometry) for each in maps]
+        maps = _at_image(logits, settings, align_corners)
     confidence = np.empty(maps[0].size, np.float32) if with_confidence else None
-    mask = mask_of(maps, softmax, confidence)
-    if rules.resolve_at != "prepared":
+    mask = mask_of(maps, _sums_probabilities(settings), confidence)
+    if not early:
         return mask, confidence
     undone = None if confidence is None else _undo_mask(confidence, logits.geometry)
     return _undo_mask(mask, logits.geometry), undone
