@@ -62,6 +62,7 @@ setup(
                 "pytest>=7",
                 "pytest-xdist>=3.5",
                 "hypothesis>=6.80",
+                "pycocotools>=2.0.6",  # what COCO's compressed masks are compared with
                 "ruff>=0.6",
                 "import-linter>=2.6",
                 "mypy>=1.10",
