@@ -14,12 +14,11 @@ from pydantic import AfterValidator, Field
 from paddleisa.inference.protocols import DEFAULT, protocol_names
 from paddleisa.inference.settings import LARGEST_SCALE
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS, NoEffect
+from paddleisa.transforms.options import Size
+from paddleisa.utils.bounds import Count
 
 # Upper bounds are beyond every real use, and low enough that what is made of the numbers fits into a machine.
-Count = Annotated[int, Field(gt=0, le=10**9)]
 Batch = Annotated[int, Field(gt=0, le=65536)]
-Side = Annotated[int, Field(gt=0, le=32767)]
-Size = tuple[Side, Side]  # width, height
 Scale = Annotated[float, Field(gt=0, le=LARGEST_SCALE)]
 
 

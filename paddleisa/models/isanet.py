@@ -9,15 +9,14 @@ from typing import Annotated, Literal
 
 import paddle.nn.functional as F
 from paddle import nn
-from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.models.heads.isa_head import ISAHead
 from paddleisa.models.windows import size_of
 from paddleisa.registry import BACKBONES, HEADS, MODELS
+from paddleisa.utils.bounds import LayerSize
 from paddleisa.utils.interpolation import Upsampling
 
-PositiveInt = Annotated[int, Field(gt=0)]
 Head = Annotated[Callable[..., nn.Layer], HEADS]
 
 
@@ -54,11 +53,11 @@ class ISANet(nn.Layer):
 
     def __init__(
         self,
-        num_classes: PositiveInt,
+        num_classes: LayerSize,
         backbone: Annotated[nn.Layer, BACKBONES],
         backbone_indices: tuple[int, ...] = (2, 3),
-        isa_channels: PositiveInt | None = None,
-        down_factor: tuple[PositiveInt, PositiveInt] | None = None,
+        isa_channels: LayerSize | None = None,
+        down_factor: tuple[LayerSize, LayerSize] | None = None,
         align_corners: bool = False,
         enable_auxiliary_loss: bool | None = None,
         pretrained: str | None = None,

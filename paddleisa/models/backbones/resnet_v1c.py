@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Literal
 
 from paddleisa.models.backbones.foreign_names import MMSEG_STEM, TIMM_STEM, NameTable, resnet
-from paddleisa.models.backbones.resnet_vd import BottleneckBlock, PositiveInt, ResNet_vd
+from paddleisa.models.backbones.resnet_vd import BottleneckBlock, ResNet_vd
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES
+from paddleisa.utils.bounds import LayerSize
 
 
 class _StridedShortcut(ConvBNReLU):
@@ -48,7 +49,7 @@ class ResNet_v1c(ResNet_vd):
         self,
         output_stride: Literal[8, 16, 32] = 8,
         pretrained: str | None = None,
-        stem_width: PositiveInt = 32,
+        stem_width: LayerSize = 32,
         ceil_pool: bool = False,
     ):
         super().__init__(output_stride, stem_width=stem_width, ceil_pool=ceil_pool)

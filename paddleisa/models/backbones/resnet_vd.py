@@ -6,17 +6,16 @@ Contract of every backbone: ``forward`` maps (N, 3, H, W) to the list of the fou
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import paddle.nn.functional as F
 from paddle import nn
-from pydantic import Field
 
 from paddleisa.models.backbones.foreign_names import TIMM_STEM, NameTable, identity_conv_bn, resnet
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import BACKBONES
+from paddleisa.utils.bounds import LayerSize
 
-PositiveInt = Annotated[int, Field(gt=0)]
 STAGE_WIDTHS = (64, 128, 256, 512)
 # Stages that keep their resolution and dilate instead: {stage: dilation}.
 DILATED_STAGES = {8: {2: 2, 3: 4}, 16: {3: 2}, 32: {}}
@@ -92,9 +91,9 @@ class ResNet_vd(nn.Layer):
     def __init__(
         self,
         output_stride: Literal[8, 16, 32] = 8,
-        multi_grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (1, 1, 1),
+        multi_grid: tuple[LayerSize, LayerSize, LayerSize] = (1, 1, 1),
         pretrained: str | None = None,
-        stem_width: PositiveInt = 32,
+        stem_width: LayerSize = 32,
         ceil_pool: bool = False,
     ):
         super().__init__()

@@ -20,7 +20,6 @@ from pydantic import Field
 from paddleisa.errors import ConfigError
 from paddleisa.models.layers import ConvBNReLU
 
-PositiveInt = Annotated[int, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Activation = Literal["relu", "leaky_relu"]
 NEGATIVE_SLOPE = {"relu": 0.0, "leaky_relu": 0.01}

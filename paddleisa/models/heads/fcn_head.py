@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, PositiveInt, Probability, SegmentationHead
+from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, Probability, SegmentationHead
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import HEADS
+from paddleisa.utils.bounds import LayerSize
 
 
 @HEADS.register
@@ -23,12 +24,12 @@ class FCNHead(SegmentationHead):
 
     def __init__(
         self,
-        num_classes: PositiveInt,
-        in_channels: tuple[PositiveInt, ...],
+        num_classes: LayerSize,
+        in_channels: tuple[LayerSize, ...],
         enable_auxiliary_loss: bool = True,
-        channels: PositiveInt | None = None,
+        channels: LayerSize | None = None,
         activation: Activation = "relu",
-        aux_channels: PositiveInt | None = None,
+        aux_channels: LayerSize | None = None,
         dropout: Probability = 0.1,
     ):
         super().__init__()

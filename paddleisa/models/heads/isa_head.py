@@ -7,9 +7,10 @@ from typing import Literal
 import paddle
 
 from paddleisa.models.attention import SelfAttention, interlace
-from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, PositiveInt, Probability, SegmentationHead
+from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, Probability, SegmentationHead
 from paddleisa.models.layers import ConvBNReLU
 from paddleisa.registry import HEADS
+from paddleisa.utils.bounds import LayerSize
 
 
 class AttentionHead(SegmentationHead):
@@ -58,17 +59,17 @@ class ISAHead(AttentionHead):
 
     def __init__(
         self,
-        num_classes: PositiveInt,
-        in_channels: tuple[PositiveInt, ...],
-        isa_channels: PositiveInt = 256,
-        down_factor: tuple[PositiveInt, PositiveInt] = (8, 8),
+        num_classes: LayerSize,
+        in_channels: tuple[LayerSize, ...],
+        isa_channels: LayerSize = 256,
+        down_factor: tuple[LayerSize, LayerSize] = (8, 8),
         enable_auxiliary_loss: bool = True,
-        channels: PositiveInt | None = None,
+        channels: LayerSize | None = None,
         out_kernel: Literal[1, 3] = 1,
         joined: Literal["context_first", "features_first"] = "context_first",
         value_bias: bool = True,
         activation: Activation = "relu",
-        aux_channels: PositiveInt | None = None,
+        aux_channels: LayerSize | None = None,
         dropout: Probability = 0.1,
         fused_attention: bool = False,
     ):

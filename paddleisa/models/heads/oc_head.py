@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from paddleisa.models.attention import SelfAttention
-from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, PositiveInt, Probability
+from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, Probability
 from paddleisa.models.heads.isa_head import AttentionHead
 from paddleisa.registry import HEADS
+from paddleisa.utils.bounds import LayerSize
 
 
 @HEADS.register
@@ -30,15 +31,15 @@ class OCHead(AttentionHead):
 
     def __init__(
         self,
-        num_classes: PositiveInt,
-        in_channels: tuple[PositiveInt, ...],
-        key_channels: PositiveInt = 256,
-        value_channels: PositiveInt = 256,
+        num_classes: LayerSize,
+        in_channels: tuple[LayerSize, ...],
+        key_channels: LayerSize = 256,
+        value_channels: LayerSize = 256,
         enable_auxiliary_loss: bool = True,
-        channels: PositiveInt | None = None,
+        channels: LayerSize | None = None,
         output_norm: bool = False,
         activation: Activation = "relu",
-        aux_channels: PositiveInt | None = None,
+        aux_channels: LayerSize | None = None,
         dropout: Probability = 0.05,
     ):
         slope = NEGATIVE_SLOPE[activation]
