@@ -40,7 +40,6 @@ COMMANDS = {
 ELSEWHERE = {
     "--data_format": "Leave it out: networks are NCHW",
     "--use_multilabel": "Leave it out: classes exclude each other here",
-    "--auc_roc": "Leave it out: the area under the ROC curve is not computed; see mIoU and kappa",
     "--for_fd": "Leave it out: deploy.yaml is written in any case",
     "--use_trt": "Leave it out: --engine paddle_inference takes TensorRT where it is there",
     "--enable_mkldnn": "Leave it out: --engine paddle_inference computes with oneDNN on a CPU",

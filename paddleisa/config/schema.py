@@ -34,12 +34,6 @@ def _never(given: bool) -> bool:
     return given
 
 
-def _not_computed(given: bool) -> bool:
-    if given:
-        raise ValueError("must be false: the area under the ROC curve is not computed. Remove it; see mIoU and kappa")
-    return given
-
-
 @dataclass(frozen=True)
 class Loss:
     """One loss and factor for each training output of the model; a single type serves all of ``coef``."""
@@ -63,7 +57,6 @@ class TestConfig:
     stride: Size | None = None
     auc_roc: bool = False  # val also measures the area under the ROC curve
     protocol: Annotated[str, AfterValidator(_known_protocol)] = DEFAULT  # ours; see inference/protocols.py
-    auc_roc: Annotated[bool, AfterValidator(_not_computed)] = False
     use_multilabel: Annotated[bool, AfterValidator(_never)] = False
 
 

@@ -16,6 +16,7 @@ ACCEPTED = [
     "test_config={aug_eval: true, scales: [0.75, 1.0], flip_horizontal: true, flip_vertical: false}",
     "test_config={is_slide: true, crop_size: [64, 64], stride: [32, 32]}",
     "test_config.auc_roc=false",
+    "test_config.auc_roc=true",
     "test_config.use_multilabel=false",
     "export={transforms: [{type: Normalize}]}",
     "loss={types: [{type: CrossEntropyLoss}], coef: [1, 0.4]}",
@@ -32,7 +33,6 @@ TOLD = [  # accepted, with a warning that they change nothing
     "hpi_config_path=hpi.yml",
 ]
 EXPLAINED = {
-    "test_config.auc_roc=true": "the area under the ROC curve is not computed",
     "test_config.use_multilabel=true": "classes exclude each other here",
     "use_multilabel=true": "Remove it: classes exclude each other",
     "distill_loss={types: [], coef: []}": "no teacher stands beside the model",
