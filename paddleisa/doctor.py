@@ -52,7 +52,7 @@ def examine() -> list[Finding]:
         ("folders", _folders),
         ("downloads", _downloads),
     )
-    found = []
+    found: list[Finding] = []
     for subject, look in looks:
         try:
             found += look()

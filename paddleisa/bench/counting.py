@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import paddle
 from paddle import nn, static
@@ -43,9 +46,11 @@ def _listen(layer: nn.Layer, found: list[int]) -> None:
     """Add to ``found`` what each call of ``layer`` costs."""
     for kind, cost in _COSTS.items():
         if isinstance(layer, kind):
-            layer.register_forward_post_hook(
-                lambda layer, inputs, output, cost=cost: found.append(cost(layer, inputs, output))
-            )
+            layer.register_forward_post_hook(partial(_count, cost, found))  # type: ignore[arg-type]
+
+
+def _count(cost: Callable[..., int], found: list[int], layer: Any, inputs: Any, output: Any) -> None:
+    found.append(cost(layer, inputs, output))
 
 
 def _convolution(layer: nn.Conv2D, inputs: tuple, output: paddle.Tensor) -> int:
@@ -65,4 +70,4 @@ def _attention(layer: SelfAttention, inputs: tuple, output: object) -> int:
     return attention_flops(batch * height * width, group, value_channels, query_channels)
 
 
-_COSTS = {nn.Conv2D: _convolution, nn.Linear: _linear, SelfAttention: _attention}
+_COSTS: dict[type, Callable[..., int]] = {nn.Conv2D: _convolution, nn.Linear: _linear, SelfAttention: _attention}

@@ -94,7 +94,7 @@ def measure_shares(split: Split, settings: dict) -> dict[str, float]:
     chosen = Settings(**settings)
     dataset = _dataset(split, chosen)
     spent: dict[str, float] = {}
-    dataset.read = _timed("read and decode", dataset.read, spent)
+    dataset.read = _timed("read and decode", dataset.read, spent)  # type: ignore[method-assign]
     dataset.transforms.steps = [_timed(type(step).__name__, step, spent) for step in dataset.transforms.steps]
     keys = _keys(dataset, split, chosen.frames)
     dataset[keys[0]]

@@ -62,7 +62,7 @@ class SegmentationData:
         seed: of the random numbers; the training run sets it.
     """
 
-    num_classes: int | None = None
+    num_classes: int = None  # type: ignore[assignment]  # of a class; every instance has it
     class_names: list[str]
     palette: np.ndarray
     ignore_index: int = IGNORED

@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,7 +69,9 @@ class Tally:
 
     def mask(self, number: int) -> np.ndarray:
         """(H, W) class ids of one of the best or worst images."""
-        return cv2.imdecode(np.frombuffer(self.masks[number], np.uint8), cv2.IMREAD_UNCHANGED)
+        mask = cv2.imdecode(np.frombuffer(self.masks[number], np.uint8), cv2.IMREAD_UNCHANGED)
+        assert mask is not None  # written by us
+        return np.asarray(mask)
 
     def _ranked(self) -> list[int]:
         scores = np.array([row[0] for row in self.image_scores])
@@ -76,7 +79,7 @@ class Tally:
 
     def save(self, path: Path, key: dict) -> None:
         """Write the tally, whole or not at all. ``key``: what it was measured on and with, plain data."""
-        masks = {f"mask{number}": np.frombuffer(png, np.uint8) for number, png in self.masks.items()}
+        masks: dict[str, Any] = {f"mask{number}": np.frombuffer(png, np.uint8) for number, png in self.masks.items()}
         header = {"format": _FORMAT, "key": key, "ignore_index": self.ignore_index, "seconds": self.seconds}
         with atomic_write(path) as stream:
             np.savez(

@@ -73,8 +73,10 @@ def heatmap(class_names: Sequence[str], matrix: np.ndarray) -> str:
         middle = cell * (row + 0.5)
         if cell >= 9:
             parts.append(_text(left - 6, top + middle + 4, name, anchor="end"))
-            x, y = left + middle + 4, top - 6
-            parts.append(f'<text x="{x:.1f}" y="{y}" transform="rotate(-90 {x:.1f} {y})">{escape(name)}</text>')
+            across, up = left + middle + 4, top - 6
+            parts.append(
+                f'<text x="{across:.1f}" y="{up}" transform="rotate(-90 {across:.1f} {up})">{escape(name)}</text>'
+            )
         for column in range(count):
             value = float(share[row, column])
             x, y = left + cell * column, top + cell * row

@@ -65,9 +65,9 @@ class Job:
     config: Config
     ways: list[Way]
     changes: list[str] = field(default_factory=list)
-    dataset: SegmentationData | None = None
+    dataset: SegmentationData = field(default=None)  # type: ignore[assignment]  # filled before a job is given out
     data_digest: str = ""
-    weights: Path | None = None
+    weights: Path = field(default=None)  # type: ignore[assignment]  # likewise
     sha256: str = ""
     weights_origin: str = ""
 
@@ -108,7 +108,7 @@ def prepare(entries: Sequence[Entry], request: Request) -> list[Job]:
                 commands.append(request.command(f"zoo download {entry.name}"))
     if any(problems.values()):
         raise _not_ready(problems, commands, request)
-    return jobs
+    return [job for job in jobs if job is not None]
 
 
 def load_model(job: Job) -> nn.Layer:

@@ -8,7 +8,7 @@ import time
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ SAVE_EVERY = 10.0  # seconds; a killed run repeats at most that much
 class Stopped(PaddleISAError):
     """Ctrl-C or SIGTERM; what was measured is saved. ``signal`` is its number."""
 
-    def __init__(self, number: int, problem: str):
+    def __init__(self, number: int | None, problem: str):
         super().__init__(problem, fix="The same command goes on from there")
         self.signal = number
 
@@ -131,7 +131,7 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
     predictor = Predictor(load_model(job), job.config, engine=options.engine, precision=options.precision)
     ways = [way.settings for way in job.ways]
     before, start, saved = tally.seconds, time.perf_counter(), time.perf_counter()
-    samples = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)
+    samples: Any = prefetched(job.dataset.__getitem__, range(tally.images, count), options.workers)
     with StopRequest() as stop, Progress(job.entry.name, count, tally.images, options.progress) as progress:
 
         def score(sample: dict, logits: ViewLogits) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from paddleisa.inference.protocols import DEFAULT
 from paddleisa.inference.settings import InferenceSettings
@@ -14,7 +14,7 @@ Name = Literal["single", "flip", "ms_flip"]
 
 TOLERANCE = 0.05  # points of mIoU
 TITLES = {"single": "single scale", "flip": "flip", "ms_flip": "ms + flip"}
-_AUGMENTATION: dict[str, dict] = {
+_AUGMENTATION: dict[Name, dict[str, Any]] = {
     "single": {},
     "flip": {"flip_horizontal": True},
     "ms_flip": {"scales": (0.75, 1.0, 1.25), "flip_horizontal": True},
@@ -56,12 +56,12 @@ def ways_of(entry: Entry) -> list[Way]:
     scores, evaluation = entry.row.scores, entry.row.evaluation
     if evaluation is not None:
         return _own(scores, evaluation)
-    first = {"single": scores.single, "flip": scores.flip}
+    first: dict[str, float | None] = {"single": scores.single, "flip": scores.flip}
     by_protocol: dict[str, dict[str, float | None]] = {
         name: {**(first if number == 0 else {}), "ms_flip": score}
         for number, (name, score) in enumerate(scores.ms_flip_by_protocol.items())
     }
-    by_protocol = by_protocol or {"paddleseg-2021": {}, DEFAULT: {**first, "ms_flip": scores.ms_flip}}
+    by_protocol = by_protocol or {"paddleseg-2021": {}, DEFAULT: {**first, "ms_flip": scores.ms_flip_alone}}
     return [
         Way(name, InferenceSettings(**augmentation, protocol=protocol), targets.get(name))
         for protocol, targets in by_protocol.items()
@@ -70,12 +70,12 @@ def ways_of(entry: Entry) -> list[Way]:
 
 
 def _own(scores: Scores, evaluation: Evaluation) -> list[Way]:
-    window = {"crop_size": evaluation.crop_size, "stride": evaluation.stride}
+    window: dict[str, Any] = {"crop_size": evaluation.crop_size, "stride": evaluation.stride}
     protocol = evaluation.protocol
     ways = [Way("single", InferenceSettings(**window, protocol=protocol), scores.single)]
     if evaluation.ms_ratios:
         many = InferenceSettings(scales=evaluation.ms_ratios, flip_horizontal=True, **window, protocol=protocol)
-        ways.append(Way("ms_flip", many, scores.ms_flip))
+        ways.append(Way("ms_flip", many, scores.ms_flip_alone))
     return ways
 
 

@@ -10,6 +10,7 @@ from paddleisa.errors import ConfigError, PaddleISAError, WeightsError
 from paddleisa.utils.environment import load_paddle
 from paddleisa.utils.files import sha256_of
 from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry
+from paddleisa.zoo.catalogue.manifest import Tensor
 from paddleisa.zoo.download.hash_lock import LockFile
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ _SHOWN = 5
 _INPUT = (65, 97)  # height and width of the forward pass: odd, so that the head has to pad
 
 
+Finding = Literal["ok", "different", "unknown"]
+
+
 @dataclass(frozen=True)
 class Check:
     """One check: what was checked, how it came out ("unknown": nothing to compare with), and the facts."""
 
     name: str
-    result: Literal["ok", "different", "unknown"]
+    result: Finding
     detail: str
 
 
@@ -86,7 +90,7 @@ def best_match(path: str | Path, catalogue: Catalogue) -> Entry:
     return best
 
 
-def read_any(path: Path) -> dict[str, np.ndarray]:
+def read_any(path: str | Path) -> dict[str, np.ndarray]:
     """`read_weights`, and other projects' ISANets too, under our names. Raises WeightsError."""
     from paddleisa.weights import read_weights
     from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
@@ -107,7 +111,7 @@ def _check_file(entry: Entry, size: int, digest: str) -> list[Check]:
         expected, source = known.sha256, f"your first download, {known.first_seen}, trusted as it was"
     else:
         source = "no hash is published, and this file was not downloaded here"
-    result = "unknown" if not expected else "ok" if digest.startswith(expected) else "different"
+    result: Finding = "unknown" if not expected else "ok" if digest.startswith(expected) else "different"
     detail = f"{digest} ({source})" if result != "different" else f"{digest} instead of {expected} ({source})"
     checks = [Check("sha256", result, detail)]
     if weights.size:
@@ -129,7 +133,7 @@ def _check_tensors(state: dict[str, np.ndarray], entry: Entry) -> list[Check]:
     from paddleisa.weights import verify_state
 
     tensors = entry.manifest()
-    listed = tensors or {name: (array.shape, array.dtype.name) for name, array in state.items()}
+    listed = tensors or {name: Tensor(array.shape, array.dtype.name) for name, array in state.items()}
     differences = verify_state(state, ((name, shape, dtype) for name, (shape, dtype) in listed.items()))
     checks = []
     for title, kinds in (

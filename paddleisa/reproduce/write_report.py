@@ -81,7 +81,8 @@ def _protocols(outcome: Outcome, fact: str) -> str:
 
 def _examples(outcome: Outcome) -> tuple[list[dict[str, object]], list[tuple[str, list[int]]]]:
     """(best and worst images with label and prediction, the classes in them with their colours)."""
-    dataset, seen, groups = outcome.job.dataset, set(), []
+    dataset, seen = outcome.job.dataset, set()
+    groups: list[dict[str, object]] = []
     palette = dataset.palette
     for kind, found in outcome.examples().items():
         images = []

@@ -71,7 +71,8 @@ class AttentionMaps:
         finally:
             for hook in hooks:
                 hook.remove()
-        self.size, self.window = seen["map"].shape[2:], head.down_factor
+        (rows, columns), (ph, pw) = seen["map"].shape[2:], head.down_factor
+        self.size, self.window = (rows, columns), (ph, pw)
         self.input_size = tuple(image.shape[2:])
         # (P, Q) numbers of the map's positions, counted from 1; 0 is the padding. Cut by the network's own grid.
         numbers = np.arange(1, 1 + self.size[0] * self.size[1], dtype=np.float32).reshape(1, 1, *self.size)

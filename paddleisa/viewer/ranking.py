@@ -39,7 +39,7 @@ class Ranking:
         try:
             for index in range(self._count):
                 image, label = self.sample(index)
-                mask = self._predictor(image)
+                mask = self._predictor.mask(self._predictor.logits(self._predictor.prepare({"img": image})))
                 matrix = ConfusionMatrix(self._dataset.num_classes, self._dataset.ignore_index)
                 matrix.add(mask, label)
                 there = np.unique(label[label < self._dataset.num_classes])

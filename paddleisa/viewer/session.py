@@ -71,7 +71,7 @@ class Session:
         model: str,
         engine: str,
         flip: bool,
-        scales: list[float],
+        scales: tuple[float, ...],
         label: np.ndarray | None = None,
     ) -> dict[str, Any]:
         """The mask of an image, as the page shows it.

@@ -19,7 +19,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -78,7 +80,8 @@ def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
             64 MB, has no or several ``.pdparams``, or the one is not a safe state dict (`read_weights`).
     """
     limit = WEIGHTS_RATIO * _size(path) + WEIGHTS_SLACK
-    found, others = {}, []
+    found: dict[str, np.ndarray] = {}
+    others: list[str] = []
     with archive_errors(path):
         for count, member in enumerate(tar_members(path, limit)):
             if count >= MAX_WEIGHTS_MEMBERS:
@@ -97,7 +100,7 @@ def read_archive(path: str | os.PathLike) -> dict[str, np.ndarray]:
 def _read_member(member: Member) -> dict[str, np.ndarray]:
     with member.open() as data:
         try:
-            if kind_of(data.peek(HEAD)[:HEAD], member.size) != "pickle":
+            if kind_of(cast("io.BufferedReader", data).peek(HEAD)[:HEAD], member.size) != "pickle":
                 raise WeightsError("is a .safetensors by content", fix="Unpack the archive and give the file")
             return read_pickle(data, member.size)
         except WeightsError as error:
@@ -118,15 +121,15 @@ def tar_members(path: str | os.PathLike, limit: int) -> Iterator[Member]:
     """
     with _decompressed(path) as raw:
         stream = _Bounded(raw, limit)
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
+        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as tar:
             while (info := tar.next()) is not None:
-                tar.members = []  # or it would keep every header
+                tar.members = []  # type: ignore[attr-defined]  # or it would keep every header
                 if len(tar.pax_headers) > MAX_PAX:
                     raise ArchiveError("holds oversized headers")
                 kind = _kind(info)
                 name = safe_name(info.name)
                 stream.most = MAX_CHUNK
-                yield Member(name, kind == "folder", info.size, lambda info=info: tar.extractfile(info))
+                yield Member(name, kind == "folder", info.size, partial(_opened, tar, info))
                 stream.most = MAX_HEADER
         if stream.last.strip(b"\0") or len(stream.last) < tarfile.BLOCKSIZE:
             raise ArchiveError("ends before its end mark (an interrupted download or copy)", fix="Download it again")
@@ -170,6 +173,11 @@ def archive_errors(path: str | os.PathLike):
         raise ArchiveError(f"is a damaged archive ({reason})", where=path, fix="Download it again") from error
 
 
+def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> io.BufferedIOBase:
+    """The member's data; only regular files come here."""
+    return cast("io.BufferedIOBase", tar.extractfile(info))
+
+
 def _size(path: str | os.PathLike) -> int:
     with archive_errors(path), open_regular(path) as stream:
         return os.fstat(stream.fileno()).st_size
@@ -186,7 +194,7 @@ def _decompressed(path: str | os.PathLike) -> Iterator[io.BufferedIOBase]:
         elif kind == "bzip2":
             yield bz2.BZ2File(file)
         elif kind == "xz":
-            yield _Xz(file)
+            yield cast("io.BufferedIOBase", _Xz(file))
         elif kind == "tar":
             yield file
         else:

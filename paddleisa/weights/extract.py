@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import filecmp
+import io
 import os
 import shutil
 import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from tqdm import tqdm
 
@@ -123,7 +126,11 @@ def _zip_members(path: Path, limit: int) -> Iterator[Member]:
             raise _bomb()
         for info in infos:
             _check_zip_member(info)
-            yield Member(safe_name(info.filename), info.is_dir(), info.file_size, lambda info=info: file.open(info))
+            yield Member(safe_name(info.filename), info.is_dir(), info.file_size, partial(_opened, file, info))
+
+
+def _opened(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> io.BufferedIOBase:
+    return cast("io.BufferedIOBase", file.open(info))
 
 
 def _bomb() -> ArchiveError:

@@ -109,6 +109,7 @@ def _join(state: dict[str, np.ndarray], pieces: object) -> None:
             raise WeightsError(f"is damaged: the pieces of {shown(name)!r} are not listed", fix=AGAIN)
         shape = tuple(shape) if isinstance(shape, list) else shape
         check_shape(shape)
+        assert isinstance(shape, tuple)  # by check_shape
         lost = [part for part in slices if part not in state]
         if lost or len(set(slices)) != len(slices) or name in state:
             raise WeightsError(f"is damaged: pieces of {shown(name)!r} are missing or used twice", fix=AGAIN)
@@ -145,7 +146,7 @@ def _read_safetensors(path: str | os.PathLike, stream: io.BufferedIOBase, size: 
             raise WeightsError(f"holds {shown(name)!r} of type {code}, which no model here uses")
         check_shape(shape)
         state[name] = array = np.empty(shape, SAFETENSORS_DTYPES[code])
-        if array.size and stream.readinto(memoryview(array.reshape(-1).view(np.uint8))) != array.nbytes:
+        if array.size and stream.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
             raise WeightsError("changed while it was read", fix="Read it again when nothing writes to it")
     if not state:
         raise WeightsError("holds no tensor", fix="Save model.state_dict() of the model")

@@ -110,7 +110,7 @@ class StateUnpickler:
         """The next ``count`` bytes as a new uint8 array."""
         self._claim(count)
         data = np.empty(count, np.uint8)
-        view, filled = memoryview(data.data), 0
+        view, filled = data.data, 0
         while filled < count:
             got = self._stream.readinto(view[filled : filled + (CHUNK << 4)])
             if not got:

@@ -10,6 +10,7 @@ import io
 import math
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def _read_zip(stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
     if members[f"{folder}data.pkl"].size > MAX_PICKLE:
         raise WeightsError(f"has a pickle of more than {MAX_PICKLE >> 20} MB, far more than weights need")
     pickled = read_member(stream, members[f"{folder}data.pkl"])
-    machine = TorchUnpickler(io.BytesIO(pickled), pickled.size)
+    machine = TorchUnpickler(io.BytesIO(pickled.tobytes()), pickled.size)
     checkpoint = machine.load()
     if machine.rest:
         raise WeightsError(f"has a pickle that goes on for {machine.rest} bytes after its end", fix=AGAIN)
@@ -122,7 +123,7 @@ def _read_stream(stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
 def _streamed(storage: Storage, start: int, stream: io.BufferedIOBase) -> np.ndarray:
     stream.seek(start)
     data = np.empty(storage.elements, storage.dtype)
-    if data.size and stream.readinto(memoryview(data.view(np.uint8))) != data.nbytes:
+    if data.size and stream.readinto(data.view(np.uint8).data) != data.nbytes:
         raise WeightsError("changed while it was read", fix="Read it again when nothing writes to it")
     return data
 
@@ -166,13 +167,15 @@ def _state_dict(checkpoint: object) -> dict[str, TensorRecord]:
 
 def _checked_size(name: str, record: TensorRecord) -> int:
     """The tensor's bytes, once it is certain that all of it lies inside its storage."""
-    check_shape(record.shape)
-    strides, offset = record.strides, record.offset
-    whole = isinstance(strides, tuple) and len(strides) == len(record.shape)
+    shape: Any = record.shape
+    strides: Any = record.strides
+    offset: Any = record.offset
+    check_shape(shape)
+    whole = isinstance(strides, tuple) and len(strides) == len(shape)
     if not whole or any(type(n) is not int or not 0 <= n < 2**48 for n in (offset, *strides)):
         raise WeightsError(f"is damaged: {shown(name)!r} has impossible strides", fix=AGAIN)
-    count = math.prod(record.shape)
-    last = offset + sum((n - 1) * step for n, step in zip(record.shape, strides, strict=True)) if count else offset
+    count = math.prod(shape)
+    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) if count else offset
     if count and last >= record.storage.elements:
         raise WeightsError(f"is damaged: {shown(name)!r} reaches beyond its data", fix=AGAIN)
     return count * record.storage.dtype.itemsize
@@ -180,10 +183,13 @@ def _checked_size(name: str, record: TensorRecord) -> int:
 
 def _array(record: TensorRecord, data: np.ndarray) -> np.ndarray:
     """The tensor as a view of its storage's ``data`` where it lies there in order, else as a copy."""
-    count, expected = math.prod(record.shape), 1
-    for n, step in zip(reversed(record.shape), reversed(record.strides), strict=True):
+    shape: Any = record.shape  # all three were checked by `_checked_size`
+    steps: Any = record.strides
+    offset: Any = record.offset
+    count, expected = math.prod(shape), 1
+    for n, step in zip(reversed(shape), reversed(steps), strict=True):
         if n > 1 and step != expected and count:
-            strides = [step * data.itemsize for step in record.strides]
-            return np.lib.stride_tricks.as_strided(data[record.offset :], record.shape, strides).copy()
+            strides = [step * data.itemsize for step in steps]
+            return np.lib.stride_tricks.as_strided(data[offset:], shape, strides).copy()
         expected *= n
-    return data[record.offset : record.offset + count].reshape(record.shape)
+    return data[offset : offset + count].reshape(shape)

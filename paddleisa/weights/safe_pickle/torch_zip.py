@@ -59,7 +59,7 @@ def zip_members(stream: io.BufferedIOBase, size: int) -> dict[str, Member]:
 def read_member(stream: io.BufferedIOBase, member: Member) -> np.ndarray:
     """The member's data as a new uint8 array, compared with its checksum."""
     data = np.empty(member.size, np.uint8)
-    view, filled, crc = memoryview(data), 0, 0
+    view, filled, crc = data.data, 0, 0
     stream.seek(member.start)
     while filled < member.size:
         got = stream.readinto(view[filled : filled + CHUNK])

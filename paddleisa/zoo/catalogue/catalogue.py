@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -116,13 +116,15 @@ def read_catalogue(path: str | Path) -> list[Entry]:
     path = Path(path)
     tree = read_file(path, "catalogue")
     try:
-        checked = CatalogueFile.model_validate(_with_defaults(tree.plain()))
+        checked = CatalogueFile.model_validate(_with_defaults(cast("dict", tree.plain())))
     except ValidationError as error:
         # A mistake in defaults shows in every row: said once.
         said = list(dict.fromkeys(_sentence(item, path, tree) for item in error.errors(include_url=False)))
         raise ConfigError(said[0] if len(said) == 1 else f"{len(said)} mistakes:\n  " + "\n  ".join(said)) from error
     return [
-        Entry(name, checked.family, row, path, tree.nearest_at(("models", name)).origin.line, checked.scores_origin)
+        Entry(
+            name, checked.family, row, path, tree.nearest_at(("models", name)).origin.line or 0, checked.scores_origin
+        )
         for name, row in checked.models.items()
     ]
 

@@ -66,8 +66,10 @@ def _scores(entry: Entry) -> dict[str, float]:
     """{column: mIoU}; a column of its own for each protocol."""
     scores = entry.row.scores
     found: dict[str, float | None] = {"mIoU": scores.single, "flip": scores.flip}
-    by_protocol = {f"ms+flip, {name}": value for name, value in scores.ms_flip_by_protocol.items()}
-    found |= by_protocol or {"ms+flip": scores.ms_flip}
+    by_protocol: dict[str, float | None] = {
+        f"ms+flip, {name}": value for name, value in scores.ms_flip_by_protocol.items()
+    }
+    found |= by_protocol or {"ms+flip": scores.ms_flip_alone}
     return {column: value for column, value in found.items() if value is not None}
 
 

@@ -108,6 +108,11 @@ class Scores(_Part):
         """{protocol: ms_flip}; empty where there is one number or none."""
         return self.ms_flip if isinstance(self.ms_flip, dict) else {}
 
+    @property
+    def ms_flip_alone(self) -> float | None:
+        """The one number, None where there is none or one for each protocol."""
+        return None if isinstance(self.ms_flip, dict) else self.ms_flip
+
 
 class Preprocessing(_Part):
     """Normalisation of 0..255 values: channel order, mean and standard deviation."""
