@@ -103,7 +103,10 @@ def _base_oc(depth: int) -> Iterator[Pair]:
 
 
 def _fold_in_place_abn(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """InPlaceABN scales by |weight| + epsilon; a bias before a norm is the same as a mean that is less by it."""
+    """InPlaceABN scales by |weight| + epsilon; a bias before a norm is the same as a mean that is less by it.
+
+    Their images are BGR, ours RGB: the first convolution takes its channels in reverse.
+    """
     folded = {name: value for name, value in state.items() if not name.endswith("._conv.bias")}
     for name in folded:
         if name.endswith("._batch_norm.weight"):
@@ -111,6 +114,8 @@ def _fold_in_place_abn(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name in state.keys() - folded.keys():
         mean = name.replace("._conv.bias", "._batch_norm._mean")
         folded[mean] = folded[mean] - state[name]
+    first = "backbone.conv1_1._conv.weight"
+    folded[first] = np.ascontiguousarray(folded[first][:, ::-1])
     return folded
 
 

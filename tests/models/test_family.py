@@ -9,8 +9,9 @@ import pytest
 
 import paddleisa
 from paddleisa.deploy.export.formats import open_file, write_checked
-from paddleisa.models import ISAHead, ISANet, OCHead, ResNet50_v1c, ResNet101_v1c
+from paddleisa.models import ResNet50_v1c
 from paddleisa.weights import read_weights
+from paddleisa.zoo.catalogue.catalogue import load_catalogue
 from paddleisa.zoo.convert import convert
 
 torch = pytest.importorskip("torch", reason="torch is an extra of the development install: pip install torch")
@@ -47,19 +48,11 @@ def save_ssseg(path):
     torch.save({**extra, "model": their_state("ssseg")}, path)
 
 
-def openseg_network():
-    def head(**supplied):
-        options = {"joined": "features_first", "value_bias": False, "activation": "leaky_relu", "aux_channels": 512}
-        return ISAHead(**supplied, dropout=0.05, **options)
-
-    return ISANet(19, ResNet101_v1c(stem_width=64, ceil_pool=True), align_corners=True, head=head)
+CONFIGS = {"openseg": "isanet_deepbase_resnet101_dilated8_cityscapes", "ssseg": "isanet_resnet50os8_voc"}
 
 
-def ssseg_network():
-    def head(**supplied):
-        return ISAHead(**supplied, out_kernel=3, value_bias=False, aux_channels=512)
-
-    return ISANet(21, ResNet50_v1c(), upsample="half_pixel", head=head)
+def network_of(config, *opts):
+    return paddleisa.build_model(paddleisa.load_config(config, opts=opts))
 
 
 @pytest.fixture(scope="module", params=["openseg", "ssseg"])
@@ -68,7 +61,7 @@ def converted(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     {"openseg": save_openseg, "ssseg": save_ssseg}[request.param](folder / "theirs.pth")
     convert(folder / "theirs.pth", folder / "ours.safetensors")
-    network = {"openseg": openseg_network, "ssseg": ssseg_network}[request.param]()
+    network = network_of(CONFIGS[request.param])
     assert paddleisa.load_weights(network, folder / "ours.safetensors").ok
     network.eval()
     return request.param, network
@@ -85,7 +78,8 @@ def test_the_network_computes_what_theirs_does(converted, size):
     vectors, key = np.load(REFERENCE / "family.npz"), f"{size[0]}x{size[1]}"
     network.to(dtype="float64")
     with paddle.no_grad():
-        x = paddle.to_tensor(image(*size).astype(np.float64))
+        pixels = image(*size)[:, ::-1] if lineage == "openseg" else image(*size)  # their BGR is our RGB
+        x = paddle.to_tensor(pixels.astype(np.float64))
         if lineage == "ssseg":
             found = network.scores(x)[0].numpy()
             np.testing.assert_allclose(found, vectors[f"ssseg_r50_voc/{key}/scores"], rtol=1e-4, atol=1e-4)
@@ -186,10 +180,8 @@ def test_base_oc_is_converted_and_its_head_computes_what_torch_does(tmp_path):
     done = convert(tmp_path / "theirs.pth", tmp_path / "ours.safetensors")
     assert (done.names, done.backbone, done.num_classes) == ("openseg.pytorch's Base-OC", "ResNet50_v1c", 19)
 
-    def head(**supplied):
-        return OCHead(**supplied, activation="leaky_relu", aux_channels=512)
-
-    network = ISANet(19, ResNet50_v1c(stem_width=64, ceil_pool=True), align_corners=True, head=head)
+    config = "base_ocnet_deepbase_resnet101_dilated8_cityscapes"
+    network = network_of(config, "model.backbone.type=ResNet50_v1c")
     assert paddleisa.load_weights(network, tmp_path / "ours.safetensors").ok
     network.eval()
     x = np.random.default_rng(1).standard_normal((1, 2048, 7, 9)).astype(np.float32)
@@ -221,3 +213,18 @@ def test_conversion_keeps_what_is_no_norm(tmp_path):
     theirs = their_state("openseg")
     np.testing.assert_array_equal(ours["head.out_conv._conv.weight"], theirs["isa_head.2.conv_bn.0.weight"].numpy())
     assert all((value > 0).all() for name, value in ours.items() if name.endswith("_batch_norm.weight"))
+
+
+@pytest.mark.parametrize(("family", "number"), [("sssegmentation", 6), ("openseg", 2)])
+def test_every_checkpoint_has_a_config_that_prepares_images_as_the_catalogue_says(family, number):
+    rows = [entry for entry in load_catalogue() if entry.family == family]
+    assert len(rows) == number
+    for entry in rows:
+        config, row = paddleisa.load_config(entry.config), entry.row
+        model, normalize = config["model"], config["val_dataset"]["transforms"][-1]
+        assert model["align_corners"] == row.evaluation.align_corners
+        assert model["num_classes"] == row.num_classes
+        assert (config["iters"], 4 * config["batch_size"]) == (row.iterations, row.total_batch)
+        for key, numbers in (("mean", row.preprocessing.mean), ("std", row.preprocessing.std)):
+            np.testing.assert_allclose(np.broadcast_to(np.array(normalize[key]) * 255, 3), numbers, rtol=1e-5)
+        assert (row.weights.sha256, row.weights.sha256_prefix, row.weights.size) == (None, None, None)
