@@ -55,7 +55,7 @@ def run_views(
 
 def _jobs(image: paddle.Tensor, views: Sequence[View]) -> Iterator[_Job]:
     """Views that differ only in how they are mirrored follow each other."""
-    scaled = {(): image}
+    scaled: dict[tuple[Size, ...], paddle.Tensor] = {(): image}
     order = {view.sizes: number for number, view in reversed(list(enumerate(views)))}
     for view in sorted(views, key=lambda view: order[view.sizes]):
         for count, size in enumerate(view.sizes, 1):

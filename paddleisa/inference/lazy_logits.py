@@ -59,13 +59,13 @@ class Axis:
         """Number of positions that are not zero."""
         return self.length if self.weights is None else len(self.weights)
 
-    def dense(self) -> Axis:
-        """The same with its weights written out."""
-        return self if self.weights is not None else replace(self, weights=np.eye(self.length, dtype=np.float32))
+    def dense(self) -> np.ndarray:
+        """Its weights written out."""
+        return self.weights if self.weights is not None else np.eye(self.length, dtype=np.float32)
 
     def placed_in(self, start: int, length: int, share: np.ndarray) -> Axis:
         """This axis, which begins at 0, at ``start`` of a longer one, each position multiplied by ``share``."""
-        return Axis(self.dense().weights * share[:, None], length, start)
+        return Axis(self.dense() * share[:, None], length, start)
 
     def resized(self, length: int, how: Upsampling = HALF_PIXEL) -> Axis:
         """The same things at ``length`` positions, between which is interpolated."""
@@ -89,7 +89,7 @@ class Axis:
         """The first ``length`` positions."""
         if length >= self.length:
             return self
-        weights = self.dense().weights[: max(length - self.start, 0)]
+        weights = self.dense()[: max(length - self.start, 0)]
         return Axis(weights, length, min(self.start, length))
 
     def mirrored(self) -> Axis:
@@ -133,7 +133,7 @@ class SeparableTerm:
     def read_backwards(self, axes: Sequence[int]) -> SeparableTerm:
         """With the scores themselves mirrored along those of ``axes``, as in `LazyLogits.mirrored`, without weights."""
         plain = [axis - 1 for axis, line in ((2, self.rows), (3, self.columns)) if axis in axes and not line.weighted]
-        return replace(self, values=np.flip(self.values, plain)) if plain else self
+        return replace(self, values=np.flip(self.values, tuple(plain))) if plain else self
 
     def _columns(self, rows: slice) -> np.ndarray:
         """(K, rows, extent)."""

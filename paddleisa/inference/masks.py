@@ -82,6 +82,7 @@ def mask_and_confidence(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Class ids as `mask_from` gives them, and (h, w) float32 in 0..1, the probability of the chosen class."""
     mask, confidence = _resolved(logits, settings, align_corners, with_confidence=True)
+    assert confidence is not None  # asked for
     return mask, confidence
 
 

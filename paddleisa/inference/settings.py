@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from paddleisa.errors import UsageError
 from paddleisa.inference import protocols
@@ -54,7 +55,11 @@ class InferenceSettings:
                 where="--is_slide",
                 fix="Give --crop_size W H and --stride W H",
             )
-        if self.crop_size and not all(0 < s <= c for s, c in zip(self.stride, self.crop_size, strict=True)):
+        if (
+            self.crop_size
+            and self.stride
+            and not all(0 < s <= c for s, c in zip(self.stride, self.crop_size, strict=True))
+        ):
             raise UsageError(
                 f"stride {list(self.stride)} must be positive and at most crop_size {list(self.crop_size)}, "
                 "or pixels are left out",
@@ -69,7 +74,7 @@ class InferenceSettings:
     @property
     def flips(self) -> list[tuple[int, ...]]:
         """Axes to mirror, one entry for each forward pass of a scale."""
-        flips = [()]
+        flips: list[tuple[int, ...]] = [()]
         if self.flip_horizontal:
             flips.append((3,))
         if self.flip_vertical:
@@ -105,7 +110,7 @@ class InferenceSettings:
         flips = f"flip {' and '.join(mirrored)}" if mirrored else "no flip"
         window = (
             "whole images"
-            if self.crop_size is None
+            if self.crop_size is None or self.stride is None
             else "window {}x{}, stride {}x{}".format(*self.crop_size, *self.stride)
         )
         return f"{scales}, {flips}, {window}, protocol {self.protocol}"
@@ -115,13 +120,13 @@ class InferenceSettings:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def _window(self, size: Size) -> tuple[Size, Size] | None:
-        if self.crop_size is not None:
+        if self.crop_size is not None and self.stride is not None:
             return self.crop_size, self.stride
         return (LARGE_WINDOW, LARGE_STRIDE) if size[0] * size[1] > WHOLE_PIXELS else None
 
 
 def inference_settings(
-    test_config: Mapping[str, object] | None, overrides: Mapping[str, object] | None = None
+    test_config: Mapping[str, Any] | None, overrides: Mapping[str, Any] | None = None
 ) -> InferenceSettings:
     """The settings of a config's ``test_config``, changed by ``overrides``: the only place that reads either.
 

@@ -44,7 +44,8 @@ def views(
         cascaded: each scale is resized from the scale before it (2021) instead of from the image (2023).
         rounding: what is added to a scaled side before its fraction is cut off; mmsegmentation adds nothing.
     """
-    found, chain = [], ()
+    found: list[View] = []
+    chain: tuple[Size, ...] = ()
     for scale in scales:
         target = (max(int(size[0] * scale + rounding), 1), max(int(size[1] * scale + rounding), 1))
         start = chain if cascaded else ()

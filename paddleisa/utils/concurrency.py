@@ -25,7 +25,9 @@ def end_with_parent() -> None:
     """
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        parent = multiprocessing.parent_process()
+        assert parent is not None  # this is a worker
+        parent.join()
         with at_work:
             os._exit(1)
 

@@ -45,7 +45,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO]:
         # Shortened: the temporary name must not be too long where the final one just fits.
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=PART, dir=path.parent)
         Path(temporary).chmod(0o666 & ~_umask())
-        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as stream:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             before_operation("write", path)
             stream.flush()
@@ -137,7 +137,7 @@ class AppendFile:
         with self._told():
             before_operation("make", self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
     def write(self, piece: bytes) -> None:
         """Append ``piece``; where only a part of it fits, that part is taken back."""
@@ -160,9 +160,9 @@ class AppendFile:
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        if self._handle is not None:
+        if self._handle >= 0:
             os.close(self._handle)
-            self._handle = None
+            self._handle = -1
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -184,7 +184,8 @@ def keep_pieces(path: Path, pieces: Iterator[tuple[int, int, bool]]) -> None:
     """
     if not path.exists():
         return
-    kept, end = [], 0
+    kept: list[tuple[int, int]] = []
+    end = 0
     for start, stop, wanted in pieces:
         end = stop
         if wanted and kept and kept[-1][1] == start:

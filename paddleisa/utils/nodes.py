@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from paddleisa.utils.resources import configs_dir
 
@@ -46,7 +47,7 @@ class Node:
         written: what the file says, where :mod:`paddleisa.config.compat` has put today's word for an old one.
     """
 
-    value: object
+    value: Any
     origin: Origin
     written: str | None = None
 
@@ -58,7 +59,7 @@ class Node:
     def is_list(self) -> bool:
         return isinstance(self.value, list)
 
-    def plain(self) -> object:
+    def plain(self) -> Any:
         """The value alone: a fresh tree of dicts, lists and scalars."""
         if self.is_mapping:
             return {key: child.plain() for key, child in self.value.items()}
@@ -74,11 +75,12 @@ class Node:
 
     def at(self, path: KeyPath) -> Node | None:
         """The node at the end of ``path``, None when it leads nowhere."""
-        node: Node | None = self
+        node = self
         for key in path:
-            node = node.child(key)
-            if node is None:
+            child = node.child(key)
+            if child is None:
                 return None
+            node = child
         return node
 
     def nearest_at(self, path: KeyPath) -> Node:
@@ -96,9 +98,8 @@ class Node:
         if not path:
             return node
         key, rest = path[0], path[1:]
-        current = self.value[key] if rest else None
-        changed = current.with_at(rest, node) if rest else node
-        value = dict(self.value) if self.is_mapping else list(self.value)
+        changed = self.value[key].with_at(rest, node) if rest else node
+        value: Any = dict(self.value) if self.is_mapping else list(self.value)
         value[key] = changed
         return replace(self, value=value)
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from types import FrameType
+from typing import Any
 
 from paddleisa.utils.environment import rank
 
@@ -31,7 +32,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is not threading.main_thread():

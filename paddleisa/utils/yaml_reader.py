@@ -167,7 +167,8 @@ class _Converter:
         return Node(self._scalar(node, origin), origin)
 
     def _mapping(self, node: yaml.MappingNode, parents: tuple[yaml.Node, ...]) -> dict[str, Node]:
-        merged, own = {}, {}
+        merged: dict[str, Node] = {}
+        own: dict[str, Node] = {}
         for key_node, value_node in node.value:
             origin = self._origin(key_node)
             if key_node.tag == _YAML + "merge":
