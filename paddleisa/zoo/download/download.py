@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock, Timeout
 
 from paddleisa.errors import DownloadError, PaddleISAError, UsageError
+from paddleisa.utils import files
 from paddleisa.utils.files import fsync_folder, sha256_of, write_error
 from paddleisa.zoo.catalogue import settings
 from paddleisa.zoo.download import hosts
@@ -114,8 +115,10 @@ def fetch(
 
 def _fetch_locked(request: _Request) -> Path:
     partial = Partial(request.target.parent, request.target.name)
+    files.before_operation("make", partial.path.parent)
     partial.path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(partial.lock))
+    files.before_operation("lock", request.target)
     try:
         lock.acquire(timeout=0.5)
     except Timeout:
@@ -132,8 +135,10 @@ def _fetch_locked(request: _Request) -> Path:
                 raise
             request.say(f"{error.problem}; starting over, since it was put together from parts")
             _complete(request, partial)
+        files.before_operation("sync", partial.path)
         with partial.path.open("rb+") as stream:
             os.fsync(stream.fileno())
+        files.before_operation("rename", request.target)
         partial.path.replace(request.target)
         fsync_folder(request.target.parent)
         partial.discard()

@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from paddleisa.utils import files
 from paddleisa.utils.files import atomic_write
 
 
@@ -67,11 +68,13 @@ class Partial:
 
     def begin(self, source: Source) -> None:
         """Forget what is here and get ready for the first byte of ``source``."""
+        files.before_operation("remove", self.path)
         self.path.unlink(missing_ok=True)
         with atomic_write(self._sidecar, "w") as stream:
             json.dump(asdict(source), stream)
 
     def discard(self) -> None:
         """Remove the bytes, then the sidecar."""
+        files.before_operation("remove", self.path)
         self.path.unlink(missing_ok=True)
         self._sidecar.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ import httpx
 from tqdm import tqdm
 
 from paddleisa.errors import DownloadError, UsageError
+from paddleisa.utils import files
 from paddleisa.utils.files import write_error
 from paddleisa.zoo.catalogue import settings
 from paddleisa.zoo.download import hosts
@@ -309,6 +310,7 @@ def _receive(
             if offset + len(chunk) > most:
                 partial.discard()
                 raise DownloadError(f"the server sends more than {most} bytes", where=source.url)
+            files.before_operation("write", partial.path)
             stream.write(chunk)
             offset += len(chunk)
             deadline.received(len(chunk))

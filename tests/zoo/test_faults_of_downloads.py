@@ -1,0 +1,79 @@
+"""Every operation of a download and of a reproduction on the disk fails once: what is there is whole, it goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lab_row
+import pytest
+from faults import CODES, fails, killed, points
+
+from paddleisa.errors import PaddleISAError
+from paddleisa.zoo.download.download import fetch
+
+
+@pytest.fixture
+def download(server, serve, data):
+    """A job that fetches the file, its connection cut once in the middle, into a folder."""
+
+    def job(folder: Path) -> None:
+        url = server.add("/model.bin", serve.file(data, cuts=[150_000]))
+        fetch(url, folder, quiet=True)
+
+    return job
+
+
+def whole_or_not_there(folder: Path, data: bytes) -> bool:
+    final = folder / "model.bin"
+    return not final.exists() or final.read_bytes() == data
+
+
+def test_whichever_operation_of_a_download_fails_the_next_one_ends_with_the_file(download, data, tmp_path, own_home):
+    operations = points(download, tmp_path / "dry")
+    assert {line.split()[0] for line in operations} >= {"lock", "make", "write", "sync", "rename", "remove"}
+    for index, operation in enumerate(operations):
+        for code in CODES:
+            (own_home / "lock.json").unlink(missing_ok=True)
+            folder = tmp_path / f"{index}-{code}"
+            error = fails(download, folder, index, code)
+            assert error is None or isinstance(error, PaddleISAError), operation
+            assert whole_or_not_there(folder, data), operation
+            download(folder)
+            assert (folder / "model.bin").read_bytes() == data, operation
+
+
+def test_wherever_a_download_is_killed_the_next_one_ends_with_the_file(download, data, tmp_path, own_home):
+    for index, operation in enumerate(points(download, tmp_path / "dry")):
+        (own_home / "lock.json").unlink(missing_ok=True)
+        folder = tmp_path / str(index)
+        assert killed(download, folder, index), operation
+        assert whole_or_not_there(folder, data), operation
+        download(folder)
+        assert (folder / "model.bin").read_bytes() == data, operation
+
+
+@pytest.mark.slow
+def test_whichever_operation_of_a_reproduction_fails_the_next_run_ends_with_the_same_report(
+    server, serve, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    lab_row.save_random_weights(tmp_path / "weights.pdparams")
+    matrices = lab_row.separate_matrices(tmp_path / "weights.pdparams")
+    url = server.add("/small/model.pdparams", serve.file((tmp_path / "weights.pdparams").read_bytes()))
+    catalogue = lab_row.write_catalogue(tmp_path, url, lab_row.published_scores(matrices))
+
+    def job(folder: Path) -> None:
+        lab_row.reproduce("small", "--catalogue", catalogue, "--save_dir", folder)
+
+    def scores(folder: Path) -> object:
+        report = json.loads((folder / "small/report.json").read_text())
+        return [(s["protocol"], s["way"], s["measured"]) for s in report["models"][0]["scores"]]
+
+    operations = points(job, tmp_path / "dry")
+    for index, operation in enumerate(points(job, tmp_path / "again")):  # the download is there now
+        folder = tmp_path / str(index)
+        assert fails(job, folder, index, CODES[index % 3]) is not None, operation
+        job(folder)
+        assert scores(folder) == scores(tmp_path / "dry"), operation
+    assert len(operations) > 8
