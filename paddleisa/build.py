@@ -35,9 +35,9 @@ def build_model(config: Config) -> nn.Layer:
     Raises:
         ConfigError: all problems of the config at once. OutOfMemory: its weights would not fit.
     """
-    config = check(config, "model")
-    require_model(config)
-    model = build_part(config, "model", MODELS)
+    checked = check(config, "model")
+    require_model(checked)
+    model = build_part(checked, "model", MODELS)
     if (sentence := thread_warning()) is not None:
         warnings.warn(sentence, RuntimeWarning, stacklevel=2)
     return model
@@ -50,9 +50,9 @@ def build_dataset(config: Config, which: Literal["train", "val"]) -> Segmentatio
         ConfigError: all problems of the config at once; DataError: the data is not where the config says.
         OutOfMemory: one batch would not fit.
     """
-    config = check(config, "val" if which == "val" else "model")
-    require_images(config, f"{which}_dataset")
-    return build_part(config, f"{which}_dataset", DATASETS)
+    checked = check(config, "val" if which == "val" else "model")
+    require_images(checked, f"{which}_dataset")
+    return build_part(checked, f"{which}_dataset", DATASETS)
 
 
 def build_val_transforms(config: Config) -> list:
@@ -67,9 +67,9 @@ def build_loss(config: Config) -> LossTerms:
     """The config's ``loss``: one term for each training output of the model."""
     from paddleisa.losses import LossTerms
 
-    config = check(config, "resume")  # the weights that a training starts from are of no interest here
-    types = build_part(config, "loss.types", list[Annotated[object, LOSSES]])
-    return LossTerms(types, config.settings.loss.coef)
+    checked = check(config, "resume")  # the weights that a training starts from are of no interest here
+    types = build_part(checked, "loss.types", list[Annotated[object, LOSSES]])
+    return LossTerms(types, checked.settings.loss.coef)
 
 
 def build_optimizer(config: Config) -> tuple[Optimizer, Schedule]:

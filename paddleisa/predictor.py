@@ -102,7 +102,8 @@ class Predictor:
             require_engine(engine, precision, paddle.get_device())  # told before images are looked for
             if not isinstance(calibration, Calibration):
                 calibration = Calibration(training_images(config) if calibration is None else calibration, self.prepare)
-        self.engine = open_engine(engine, precision, model, calibration, streams)
+        measured_on = calibration if isinstance(calibration, Calibration) else None  # other precisions need none
+        self.engine = open_engine(engine, precision, model, measured_on, streams)
 
     @classmethod
     def from_pretrained(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from paddleisa.build import Pretrained, build_dataset, find_pretrained
 from paddleisa.config import Config, check
@@ -162,7 +162,7 @@ def predict(
     *,
     opts: Iterable[str] = (),
     plugins: Iterable[str | Path] = (),
-    format: str | None = None,
+    format: Literal["cityscapes", "voc"] | None = None,
     palette: np.ndarray | None = None,
     confidence: bool = False,
     videos: Sequence[str | Path] = (),
@@ -252,9 +252,9 @@ def export(
     found = _find(model, config, opts, plugins)
     for format in options.get("formats", ()):
         require_format(format)  # what is missing is told before the network is built
-    images = calibration
-    if images is not None:
-        images = Calibration(images, prepared_by(build_val_transforms(found.config)))
+    images = None
+    if calibration is not None:
+        images = Calibration(calibration, prepared_by(build_val_transforms(found.config)))
     network = found.build(say)
     return export_model(network, found.config, save_dir, weights=found.weights, calibration=images, say=say, **options)
 

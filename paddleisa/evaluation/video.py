@@ -90,7 +90,7 @@ def predict_video(
         raise DataError(f"OpenCV cannot read this {'camera' if camera else 'video'}", where=source, fix=fix)
     count = None if camera else int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) or None
     count = limit if limit and (count is None or limit < count) else count
-    size = tuple(int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
     name = f"camera{source}" if camera else Path(source).stem
     target = Path(save_dir) / FOLDERS["overlay"] / f"{name}.mp4"
     partial = target.with_name(f".{target.stem}.part.mp4")  # OpenCV chooses the format by the ending
@@ -133,7 +133,7 @@ def _writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(path.parent, error) from error
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
     if not writer.isOpened():
         raise DataError(
             "this OpenCV cannot write the video", where=path, fix="Give a --save_dir that can be written to"

@@ -74,7 +74,7 @@ class SegmentationLoss(nn.Layer):
         raise NotImplementedError(f"{type(self).__name__} must define compute")
 
     def _refuse(self, target, classes: int) -> None:
-        values = [value for value in paddle.unique(target).tolist() if not 0 <= value < classes]
+        values = [value for value in target.unique().tolist() if not 0 <= value < classes]
         shown = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
         raise DataError(
             f"labels hold the value {shown}, but the model's classes are 0 to {classes - 1} and the ignored label is "

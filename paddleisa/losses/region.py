@@ -79,7 +79,7 @@ class LovaszSoftmaxLoss(SegmentationLoss):
         if self.classes == "all":
             return list(range(number))
         if self.classes == "present":
-            return [k for k, count in enumerate(paddle.bincount(truth, minlength=number).tolist()) if count]
+            return [k for k, count in enumerate(paddle.bincount(truth, minlength=number).numpy()) if count]
         if not self.classes or not all(0 <= k < number for k in self.classes):
             raise ConfigError(
                 f"LovaszSoftmaxLoss has the classes {self.classes}, the model has 0 to {number - 1}", where="loss"

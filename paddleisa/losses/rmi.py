@@ -66,7 +66,7 @@ class RMILoss(SegmentationLoss):
         half_log_determinant = paddle.log(diagonal + 1e-8).sum(-1)  # (N, K)
         return (half_log_determinant.mean(0) / size).sum().astype(logits.dtype)
 
-    def _pooled(self, maps, mode: str):
+    def _pooled(self, maps, mode: Literal["nearest", "bilinear"]):
         """(N, K, H, W) -> (N, K, H / pool, W / pool)."""
         if self.pool == 1:
             return maps

@@ -29,7 +29,7 @@ class GradClip(BaseModel):
     max: float | None = None
     min: float | None = None
 
-    def build(self, parameters: list) -> nn.ClipGradBase:
+    def build(self, parameters: list) -> GlobalNorm | nn.ClipGradByNorm | nn.ClipGradByValue:
         """Paddle's clip object for an optimizer of ``parameters``.
 
         Raises:
@@ -38,19 +38,20 @@ class GradClip(BaseModel):
         by_value = self.name == "ClipGradByValue"
         needed, others = ("max", ("clip_norm",)) if by_value else ("clip_norm", ("max", "min"))
         where = "optimizer.grad_clip_cfg"
-        if getattr(self, needed) is None:
+        bound = getattr(self, needed)
+        if bound is None:
             raise ConfigError(f"{self.name} needs {needed!r}", where=where, fix=f"Add {needed}: 1.0")
         for option in others:
             if getattr(self, option) is not None:
                 raise ConfigError(f"{self.name} has no {option!r}", where=where, fix=f"Write {needed} alone")
         if by_value:
-            low = -self.max if self.min is None else self.min
-            if low >= self.max:
-                raise ConfigError(f"min {low} is not below max {self.max}", where=where)
-            return nn.ClipGradByValue(max=self.max, min=low)
+            low = -bound if self.min is None else self.min
+            if low >= bound:
+                raise ConfigError(f"min {low} is not below max {bound}", where=where)
+            return nn.ClipGradByValue(max=bound, min=low)
         if self.name == "ClipGradByNorm":
-            return nn.ClipGradByNorm(self.clip_norm)
-        return GlobalNorm(self.clip_norm, parameters)
+            return nn.ClipGradByNorm(bound)
+        return GlobalNorm(bound, parameters)
 
 
 class GlobalNorm(nn.ClipGradByGlobalNorm):

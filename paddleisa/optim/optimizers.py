@@ -127,7 +127,7 @@ class Optimizer:
         if not self.groups:
             return [p for _, p in trained]
         rest = [p for name, p in trained if self._group_of(name) is None]
-        result = [{"params": rest}] if rest else []
+        result: list[dict[str, object]] = [{"params": rest}] if rest else []
         for group in self.groups:
             members = [p for name, p in trained if self._group_of(name) is group]
             decay = self.weight_decay * group.weight_decay_mult
@@ -209,7 +209,7 @@ class Adam(Optimizer):
         lazy_mode: does nothing: only sparse gradients can be lazy, and ISANet has none.
     """
 
-    _class = paddle.optimizer.Adam
+    _class: type = paddle.optimizer.Adam
 
     def __init__(
         self,

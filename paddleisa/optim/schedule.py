@@ -73,7 +73,7 @@ class Warm(Schedule):
 
     @property
     def _first(self) -> float:
-        return self.learning_rate
+        return self.learning_rate  # type: ignore[attr-defined] # each schedule has it, with its own default
 
     def rate(self, iteration: int, iters: int) -> float:
         """Learning rate of the step ``iteration``, counted from 0, in a training of ``iters``."""

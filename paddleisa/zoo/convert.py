@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def convert(
     _check_target(source, target, force)
     torch = is_torch(source)
     state = read_torch(source) if torch else read_weights(source)
-    facts: dict[str, object] = {"names": "paddleisa"}
+    facts: dict[str, Any] = {"names": "paddleisa"}
     lineage = lineage_of(state) if names == "auto" else LINEAGES[names]
     if lineage is None and (torch or any(_bare(name).startswith("decode_head.") for name in state)):
         lineage = MMSEG  # whose message says what is missing

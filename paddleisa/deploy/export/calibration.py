@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class _Lazy(Sequence):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: Any) -> Any:
         return self._make(self._items[index])
 
 
@@ -109,7 +110,7 @@ def training_images(config: Config, count: int = IMAGES) -> Sequence[np.ndarray]
     return _Lazy(_spread(range(len(dataset)), count), lambda index: dataset.read(index)["img"])
 
 
-def listed_images(path: str | Path, count: int = IMAGES, **how: object) -> Sequence[np.ndarray]:
+def listed_images(path: str | Path, count: int = IMAGES, **how: Any) -> Sequence[np.ndarray]:
     """``count`` images of an image, a folder or a list, spread evenly.
 
     Args:

@@ -27,7 +27,7 @@ class Difference:
         equal: share of pixels with the same class.
     """
 
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     largest: float | None
     equal: float
 
@@ -105,7 +105,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def shapes_to_compare(input_shape: Sequence[int], unit: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+def shapes_to_compare(input_shape: Sequence[int], unit: tuple[int, int]) -> list[tuple[int, ...]]:
     """Image shapes that an export is tried on: with and without padding, batch 1 and 2, where they are free.
 
     Args:

@@ -65,8 +65,8 @@ def export_model(
         UsageError: a setting that cannot be used, or a folder that holds other files.
         DeployError: a package is missing, the model cannot be converted, or a file computes something else.
     """
-    config = check(config, "val")
-    given = config.settings.export
+    config = checked = check(config, "val")
+    given = checked.settings.export
     output_op = output_op or given.output_op
     input_shape = checked_shape(input_shape or given.input_shape or FREE_SHAPE)
     folder = Path(save_dir).absolute()

@@ -16,6 +16,7 @@ from paddleisa.deploy.export.compare import Run
 if TYPE_CHECKING:
     from paddleisa.deploy.export.calibration import Calibration
     from paddleisa.deploy.export.compare import Difference
+    from paddleisa.deploy.export.static_form import Form
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Format:
     precisions: tuple[str, ...] = ("fp32",)
     convert: Callable[[list[Path], Path, str], list[Path]] | None = None
     parallel: bool = False
-    form: str = "onnx"
+    form: Form = "onnx"
     quantise: Callable[[Path, Calibration, Path, Path | None], list[Difference]] | None = None
     quantised_packages: tuple[str, ...] = ()
 

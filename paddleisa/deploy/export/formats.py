@@ -100,6 +100,7 @@ def write_quantised(model: nn.Layer, format: str, folder: Path, output_op: str, 
         if output_op != "none":
             graph = trace(deploy_network(model, kind.form, output_op), FREE_SHAPE)
             plain = _write(graph, output_op, format, Path(two))[0]
+        assert kind.quantise is not None  # `check_int8_settings` has seen to it
         differences = kind.quantise(plain, calibration, folder, scores)
         files = [folder / file.name for file in sorted(folder.iterdir(), key=lambda file: file.name != plain.name)]
     return Written(format, files, differences, False, precision="int8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import numpy as np
 import paddle
@@ -40,7 +41,7 @@ def _pairs(model: nn.Layer, example: paddle.Tensor) -> list[tuple[nn.Conv2D, nn.
     made: list[tuple[object, nn.Layer]] = []  # outputs are kept, so that no id is given twice
     sources, takers = defaultdict(list), defaultdict(list)  # of a norm: convolutions; of a convolution: norms
     calls: Counter[int] = Counter()
-    layers = {id(layer): layer for layer in model.sublayers(include_self=True)}
+    layers: dict[int, Any] = {id(layer): layer for layer in model.sublayers(include_self=True)}
 
     def after_conv(conv, inputs, output):
         made.append((output, conv))

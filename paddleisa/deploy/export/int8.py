@@ -12,6 +12,7 @@ by 1.4 to 3 in the last of the bad ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Trial:
         error: of the scores, relative to them; None where the file gives no scores.
     """
 
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     equal: float
     wrong: float
     error: float | None
@@ -73,7 +74,7 @@ def write_int8(file: Path, calibration: Calibration, folder: Path, scores: Path 
     return [Difference(t.shape, None, t.equal) for t in trials]
 
 
-def trial(expected: np.ndarray, found: np.ndarray, shape: tuple[int, int, int, int]) -> Trial:
+def trial(expected: np.ndarray, found: np.ndarray, shape: Sequence[int]) -> Trial:
     """Compare float32's scores (1, K, h, w) with what int8 gives: scores, probabilities or class ids (1, h, w)."""
     mask = expected.argmax(1)
     same = mask == (found if found.ndim == 3 else found.argmax(1))

@@ -35,7 +35,8 @@ def structure_digest(model: nn.Layer) -> str:
 
     ``align_corners`` and the attention's window, say, are in no state dict, and a plug-in's forward is in no config.
     """
-    layers, sources = [], set()
+    layers: list[list[object]] = []
+    sources: set[str] = set()
     for name, layer in model.named_sublayers(include_self=True):
         kind = type(layer)
         plain = {

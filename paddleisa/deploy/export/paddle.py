@@ -66,7 +66,7 @@ def operations(graph: nn.Layer) -> set[str]:
 
 
 def _program(graph: nn.Layer) -> paddle.static.Program:
-    return graph.forward.concrete_program.main_program
+    return graph.forward.concrete_program.main_program  # type: ignore[attr-defined] # tracing has put it there
 
 
 def write_paddle(graph: nn.Layer, folder: Path) -> list[Path]:

@@ -100,7 +100,8 @@ def kept_operations(model: openvino.Model) -> list[str]:
 
 def _first_convolutions(model: openvino.Model) -> list:
     """The convolutions between which and the input there is no other."""
-    found, seen, waiting = [], set(), list(model.get_parameters())
+    found: list[openvino.Node] = []
+    seen, waiting = set(), list(model.get_parameters())
     while waiting:
         for target in waiting.pop().output(0).get_target_inputs():
             op = target.get_node()

@@ -45,6 +45,7 @@ def quantised(model: nn.Layer, format: str, calibration: Calibration) -> tuple[l
 
     def build(folder: Path) -> None:
         plain = converted(model, format)[0][0]
+        assert kind.quantise is not None  # `require_engine` has seen to it
         kind.quantise(plain, calibration, folder, None)
         names = sorted((file.name for file in folder.iterdir()), key=lambda name: name != plain.name)
         _describe(folder, names)

@@ -8,7 +8,6 @@ been run: none was there. Nothing here imports paddle before a model is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,11 @@ from paddleisa.deploy.export.table import FORMATS
 from paddleisa.errors import DeployError, UsageError, one_of
 
 if TYPE_CHECKING:
-    import paddle
     from paddle import nn
 
     from paddleisa.deploy.export.calibration import Calibration
     from paddleisa.deploy.runtimes.speed import Speed
-    from paddleisa.inference.lazy_logits import LowResLogits
-
-    Network = Callable[[paddle.Tensor], LowResLogits]
+    from paddleisa.inference.masks import Network
 
 AUTO = "auto"
 # Inputs of one size are computed together up to so many pixels. On CPUs batches of 128x128 are 1.1 to 1.8 times as fast
@@ -238,6 +234,7 @@ def open_network(
     from paddleisa.utils.interpolation import HALF_PIXEL
 
     if precision == "int8":
+        assert calibration is not None  # `open_engine` has seen to it
         files, facts = quantised(model, form.name, calibration)
     else:
         files, facts = converted(model, form.name)
