@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -145,6 +145,12 @@ class Predictor:
     def describe(self) -> str:
         """One line of how masks are made: scales, flips, window, protocol, engine, precision."""
         return f"{self.settings.describe()}, engine {self.engine.name}, {self.engine.precision}"
+
+    @overload
+    def __call__(self, image: np.ndarray, confidence: Literal[False] = False) -> np.ndarray: ...
+
+    @overload
+    def __call__(self, image: np.ndarray, confidence: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
 
     def __call__(self, image: np.ndarray, confidence: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """(H, W, 3) uint8 RGB -> (H, W) class ids, uint8 for up to 256 classes.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import TYPE_CHECKING, Any
 
 from paddleisa.cli import common
+
+if TYPE_CHECKING:
+    from paddleisa.config import Config
 
 SUMMARY = "measure attention, models, reading and training on this machine"
 CITYSCAPES = "isanet_resnet50_os8_cityscapes_769x769_80k"
@@ -188,7 +192,7 @@ def _train(args: argparse.Namespace) -> tuple:
     return bench_train(list(dict.fromkeys(args.precision)), settings), draw_train
 
 
-def _require_weights(path: str, config: object) -> None:
+def _require_weights(path: str, config: Config) -> None:
     """Weights that do not fit are the user's mistake, not a reason in every row."""
     from paddleisa.build import build_model
     from paddleisa.weights import load_weights
@@ -196,7 +200,7 @@ def _require_weights(path: str, config: object) -> None:
     load_weights(build_model(config), path)
 
 
-def _config_of(args: argparse.Namespace) -> dict[str, object]:
+def _config_of(args: argparse.Namespace) -> dict[str, Any]:
     return {"config": args.config, "opts": args.opts, "plugins": args.plugin}
 
 

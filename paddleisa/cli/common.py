@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paddleisa.deploy.runtimes.open import engine_help, precisions
 from paddleisa.errors import UsageError
@@ -224,7 +224,7 @@ def start_model(args: argparse.Namespace, config: Config) -> tuple[Pretrained, C
     return Pretrained(config, weights or weights_file(None, config.name)), config
 
 
-def predictor_options(args: argparse.Namespace, config: Config) -> dict[str, object]:
+def predictor_options(args: argparse.Namespace, config: Config) -> dict[str, Any]:
     """What the options say of the `Predictor`; an engine that cannot be had is told before images are looked for."""
     import paddle
 
@@ -243,7 +243,7 @@ def predictor_options(args: argparse.Namespace, config: Config) -> dict[str, obj
     }
 
 
-def write_json(path: str | None, result: dict[str, object]) -> None:
+def write_json(path: str | None, result: object) -> None:
     """The answer to --json, of the first process of a job."""
     from paddleisa.utils.environment import rank
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ ITERS, SCENES = 140, 12
 FIRST_LOOK = 20  # iteration before which the first picture is drawn
 SCALES = (0.75, 1.0, 1.25)
 # The columns of the published table.
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "single scale": {},
     "flip": {"flip_horizontal": True},
     **{
@@ -43,7 +43,7 @@ WAYS = {
 PICTURES = 6
 
 
-def demo(save_dir: str | Path, iters: int | None = None) -> dict[str, object]:
+def demo(save_dir: str | Path, iters: int | None = None) -> dict[str, Any]:
     """Run everything; a second run goes on where the first was stopped.
 
     Returns:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import NoReturn
 
 from paddleisa import __version__
 from paddleisa.cli import failure
@@ -55,7 +56,7 @@ EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 class Parser(argparse.ArgumentParser):
     """argparse with our form of a mistake: one message that names the nearest option, exit code 2."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(EXIT_MISTAKE, f"{self.prog}: error: {message}{_stop(message)} See `{self.prog} --help`\n")
 
     def refuse(self, words: Sequence[str]) -> None:
@@ -68,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
     def options(self) -> set[str]:
         """Names of all options, those of sub-commands included."""
-        names = set()
+        names: set[str] = set()
         for action in self._actions:
             names.update(action.option_strings)
             if isinstance(action, argparse._SubParsersAction):

@@ -74,7 +74,7 @@ class SelfAttention(nn.Layer):
         self.key_project, self.query_project = project_twice(), project_twice()
         self.value_project = nn.Conv2D(in_channels, value_channels, 1, bias_attr=None if value_bias else False)
         if output_norm:
-            self.output_project = ConvBNReLU(value_channels, in_channels, 1, negative_slope=negative_slope)
+            self.output_project: nn.Layer = ConvBNReLU(value_channels, in_channels, 1, negative_slope=negative_slope)
         else:
             zeros = nn.initializer.Constant(0.0)
             self.output_project = nn.Conv2D(value_channels, in_channels, 1, weight_attr=zeros, bias_attr=zeros)

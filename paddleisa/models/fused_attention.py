@@ -101,7 +101,8 @@ def fused_attention(query, key, value):
 
 @lru_cache
 def _capability(device: int) -> tuple[int, int]:
-    return tuple(paddle.device.cuda.get_device_capability(device))
+    major, minor = paddle.device.cuda.get_device_capability(device)
+    return major, minor
 
 
 def _cuda(version: str) -> tuple[int, int] | None:

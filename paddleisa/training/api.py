@@ -41,8 +41,8 @@ def train(
     options = options or TrainOptions(**settings)
     if not isinstance(config, Config):
         config = read_config(config, opts=opts, plugins=plugins, flags=flags)
-    config = check_values(config, "train" if options.resume is None else "resume")
+    checked = check_values(config, "train" if options.resume is None else "resume")
     if rank() == 0:
         for which in ("train", "val") if options.do_eval else ("train",):
-            quick_check(config, which)
-    return run(config, options)
+            quick_check(checked, which)
+    return run(checked, options)

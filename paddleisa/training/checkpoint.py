@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +35,8 @@ class Checkpoint:
         arrays: tensors by file: ``model.pdparams``, ``model.pdopt``, ``ema.pdparams``.
     """
 
-    facts: dict[str, object]
-    arrays: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    facts: dict[str, Any]
+    arrays: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
 
 def save_checkpoint(save_dir: str | os.PathLike, checkpoint: Checkpoint) -> Path:
@@ -133,6 +134,6 @@ def newest_readable(save_dir: str | os.PathLike) -> tuple[Path, Checkpoint] | No
 def keep_only(save_dir: str | os.PathLike, iterations: Collection[int], until: int) -> None:
     """Remove the checkpoints of iterations up to ``until`` that are not among ``iterations``. Raises WriteError."""
     for path in checkpoints(save_dir):
-        iteration = int(_NAME.match(path.name)[1])
+        iteration = int(path.name.removeprefix("iter_"))
         if iteration <= until and iteration not in iterations:
             remove_folder(path)

@@ -87,7 +87,7 @@ class Plan:
 
     def batches(self, rank: int, start: int = 0) -> Iterator[list[tuple[int, int]]]:
         """For each iteration after ``start``: (image number, position in the run) of this process's images."""
-        epoch, order = 0, None
+        epoch, order = 0, np.empty(0, np.int64)
         for iteration in range(start + 1, self.iters + 1):
             if self.epoch(iteration) != epoch:
                 epoch = self.epoch(iteration)

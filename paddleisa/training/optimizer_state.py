@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import paddle
@@ -36,7 +36,7 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, model: nn.Layer) -> 
     return structured_arrays({key: _numpy(value) for key, value in state.items()}, names)
 
 
-def structured_arrays(state: Mapping[str, object], names: Mapping[str, str]) -> dict[str, np.ndarray]:
+def structured_arrays(state: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, np.ndarray]:
     """A state dict of Paddle's optimizers as ``"parameter/accumulator": array``.
 
     Args:
@@ -118,7 +118,7 @@ def _accumulator(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _numpy(value: object) -> object:
+def _numpy(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _numpy(item) for key, item in value.items()}
     return value.numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import paddle
@@ -36,7 +36,7 @@ class Precision:
         without_effect = kind == "bf16" and paddle.get_device() == "cpu"
         self.note = "Paddle's autocast has no effect on CPUs: bf16 is computed in float32" if without_effect else None
         self.short = kind != "fp32" and not without_effect
-        self.dtype = {"fp16": "float16"}.get(kind, "bfloat16")
+        self.dtype: Literal["float16", "bfloat16"] = "float16" if kind == "fp16" else "bfloat16"
         self.scaler = paddle.amp.GradScaler(enable=kind == "fp16", init_loss_scaling=2.0**15)
 
     def prepare(self, model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
@@ -64,7 +64,8 @@ class Precision:
         """The loss scaler's state as plain numbers and lists; empty unless fp16 trains."""
         return {key: np.asarray(value).tolist() for key, value in self.scaler.state_dict().items()}
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Continue from ``state``."""
         if state:
-            self.scaler.load_state_dict({**state, "scale": np.asarray(state["scale"], np.float32).reshape(1)})
+            loaded: Any = {**state, "scale": np.asarray(state["scale"], np.float32).reshape(1)}
+            self.scaler.load_state_dict(loaded)

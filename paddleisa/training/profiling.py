@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paddleisa.errors import UsageError, one_of
 
@@ -39,7 +40,7 @@ class ProfilerOptions:
         Raises:
             UsageError: an option that is none, or a value that it cannot have.
         """
-        values: dict[str, object] = {}
+        values: dict[str, Any] = {}
         for part in filter(None, (part.strip() for part in text.split(";"))):
             name, _, value = (word.strip() for word in part.partition("="))
             if name in _IGNORED:
@@ -94,10 +95,11 @@ class Profiler:
     def ends_training(self) -> bool:
         """Whether all steps to profile are done and the training is to end with them."""
         options = self._options
-        return bool(options) and options.exit_on_finished and self._done >= options.batch_range[1]
+        return options is not None and options.exit_on_finished and self._done >= options.batch_range[1]
 
 
 def _value(name: str, text: str) -> object:
+    value: Any
     numbers = re.fullmatch(r"[\[(]?\s*(\d+)\s*,\s*(\d+)\s*[\])]?", text)
     if name == "batch_range":
         wanted = "two steps, the second after the first, as in batch_range=[10,20]"

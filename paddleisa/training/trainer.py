@@ -208,8 +208,8 @@ class Trainer:
     def _milestone(self, log: RunLog) -> None:
         """Evaluate if asked, keep the best model, write a checkpoint. The best goes first: see the comment."""
         state, save_dir = self.state, Path(self._options.save_dir)
-        evaluates = self._validation is not None and self.plan.saves(state.iteration)
-        best = evaluates and self._validation.score(state, log)
+        validation = self._validation if self.plan.saves(state.iteration) else None
+        best = validation is not None and validation.score(state, log)
         if rank() == 0:
             # A run killed between the two repeats this iteration and writes the same best model again; the other
             # way round, the checkpoint would promise a best model that was never written.

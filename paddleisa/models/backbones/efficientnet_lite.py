@@ -66,7 +66,7 @@ class InvertedResidual(nn.Layer):
         if self._expands:
             self._expand_conv = nn.Conv2D(in_channels, hidden, 1, bias_attr=False)
             self._bn0 = nn.BatchNorm2D(hidden, MOMENTUM, EPSILON)
-        padding = "SAME" if same and stage.stride > 1 else stage.kernel // 2 * dilation
+        padding: Literal["SAME"] | int = "SAME" if same and stage.stride > 1 else stage.kernel // 2 * dilation
         self._depthwise_conv = nn.Conv2D(
             hidden, hidden, stage.kernel, stage.stride, padding, dilation, groups=hidden, bias_attr=False
         )

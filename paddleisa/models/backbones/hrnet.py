@@ -8,6 +8,7 @@ branch gets the sum of all, brought to its resolution.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -25,7 +26,7 @@ class _ConvBN(nn.Layer):
 
     def __init__(self, channels: tuple[int, int], kernel: int, stride: int = 1, relu: bool = True, same: bool = True):
         super().__init__()
-        padding = "SAME" if same else kernel // 2
+        padding: Literal["SAME"] | int = "SAME" if same else kernel // 2
         self._conv = nn.Conv2D(*channels, kernel, stride, padding, bias_attr=False)
         self._batch_norm = nn.BatchNorm2D(channels[1])
         self._relu = relu

@@ -56,7 +56,7 @@ class BottleneckBlock(nn.Layer):
     """1x1, 3x3 and 1x1 convolutions beside a shortcut (ResNet-50 and -101); the stride sits on the 3x3."""
 
     expansion = 4
-    shortcut: type[nn.Layer] = _Shortcut
+    shortcut: type = _Shortcut
 
     def __init__(self, in_channels: int, width: int, stride: int, dilation: int, project: bool):
         super().__init__()
@@ -84,7 +84,7 @@ class ResNet_vd(nn.Layer):
             config; nothing is loaded here.
     """
 
-    block: type[nn.Layer]
+    block: type[BasicBlock] | type[BottleneckBlock]
     depths: tuple[int, int, int, int]
     contract_dilation = False  # whether a dilated stage begins with half its dilation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 
@@ -75,7 +75,7 @@ class ISAHead(AttentionHead):
     ):
         slope = NEGATIVE_SLOPE[activation]
         super().__init__(in_channels[-1], channels, slope)
-        options = {"value_bias": value_bias, "negative_slope": slope, "fused": fused_attention}
+        options: dict[str, Any] = {"value_bias": value_bias, "negative_slope": slope, "fused": fused_attention}
         self.global_relation = SelfAttention(self.channels, isa_channels, **options)
         self.local_relation = SelfAttention(self.channels, isa_channels, **options)
         self.add_out_conv(out_kernel, joined == "context_first", slope)

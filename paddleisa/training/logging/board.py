@@ -146,6 +146,7 @@ def _end(process: subprocess.Popen) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    assert process.stdin is not None  # it is a pipe
     process.stdin.close()
 
 

@@ -65,9 +65,9 @@ def rewind(path: Path, iteration: int) -> bool:
 
     def wanted(line: str) -> bool:
         nonlocal damaged, has_hparams
-        record = _parsed(line)
-        damaged = damaged or record is None
-        if damaged:
+        record = None if damaged else _parsed(line)
+        if record is None:
+            damaged = True
             return False
         if record.get("kind") == "hparams":
             has_hparams = True

@@ -32,7 +32,8 @@ class RunLog:
     def __init__(self, sinks: Sequence[Sink] = (), *, iters: int = 1, batch_size: int = 1, log_iters: int = 10):
         self._sinks, self._iters, self._batch_size, self._log_iters = sinks, iters, batch_size, log_iters
         self._steps: list[tuple[dict[str, float], float, float]] = []
-        self._last, self._memory = (0, 0, 0.0), None  # (iteration, epoch, rate), MB
+        self._last = (0, 0, 0.0)  # iteration, epoch, rate
+        self._memory: float | None = None  # MB
 
     def message(self, text: str) -> None:
         """Write a line for people."""

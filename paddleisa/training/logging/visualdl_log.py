@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -163,7 +163,7 @@ def _frames(path: Path) -> Iterator[tuple[int, int, bytes]]:
             start = end
 
 
-def _values(path: Path) -> Iterator[tuple[int, int, object]]:
+def _values(path: Path) -> Iterator[tuple[int, int, Any]]:
     """(start, end, the record's value) of the frames up to the first that holds no record."""
     from google.protobuf.message import DecodeError
 
