@@ -70,7 +70,7 @@ def text_of(error: BaseException) -> str:
         return "its message cannot be made"
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: object, names: Iterable[str]) -> str:
     """``"Did you mean 'X'?"`` for the closest of ``names``, or an empty string when none is close."""
     close = difflib.get_close_matches(str(name).lower(), {n.lower(): n for n in names}, n=1, cutoff=0.6)
     by_lower = {n.lower(): n for n in names}

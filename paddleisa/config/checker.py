@@ -84,7 +84,7 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
         ConfigError: one for all problems; its ``problems`` lists them one by one.
     """
     problems = Problems()
-    _require(config, NEEDS.get(purpose, ()), purpose or "", problems)
+    _require(config, NEEDS.get(purpose or "", ()), purpose or "", problems)
     if isinstance(config, CheckedConfig) and not defaults:
         if purpose == "train":
             relations.check_pretrained(config.tree, problems)
@@ -210,7 +210,9 @@ class _Checker(Walk):
             words = "" if option.annotation is UNKNOWN else f": {describe(option.annotation)}"
             self._add(node, path, f"{owner} needs the option {option.name!r}{words}")
         elif self._defaults and effect_of(option.annotation) is None and (path or option.name not in NEEDS["train"]):
-            default = dataclasses.asdict(option.default) if dataclasses.is_dataclass(option.default) else option.default
+            default = option.default
+            if dataclasses.is_dataclass(default) and not isinstance(default, type):
+                default = dataclasses.asdict(default)
             if _is_plain(default) and (path or default is not None):
                 given[option.name] = graft(default, Origin(f"default of {owner}"))
 

@@ -42,8 +42,7 @@ def modernise(tree: Node) -> Node:
 
 def finish(tree: Node) -> Node:
     """The merged tree with the momentum that `sgd` implied in 2021, where no file of the chain gives one."""
-    optimizer = tree.child("optimizer")
-    kind = optimizer.child("type") if optimizer else None
+    optimizer, kind = tree.nearest_at(("optimizer",)), tree.at(("optimizer", "type"))
     if kind is None or kind.written != "sgd" or kind.value != "SGD" or "momentum" in optimizer.value:
         return tree
     momentum = Node(SGD_MOMENTUM, kind.origin)

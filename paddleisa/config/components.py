@@ -76,7 +76,7 @@ class _Builder(Walk):
         options = {name: child for name, child in node.value.items() if name != "type"}
         return self._made(node, cls, path, options, make)
 
-    def section(self, node: Node, cls: type, path: KeyPath) -> object:
+    def section(self, node: Node, cls: type, path: KeyPath) -> Any:
         return self._made(node, cls, path, node.value, cls)
 
     def _made(

@@ -83,13 +83,14 @@ def _compare(given: Node, path: KeyPath, source: Source, classes: object, proble
 def _source(part: str, node: Node | None) -> Source | None:
     """The ignored value that a config gives to a data set, or that its class has."""
     cls = class_of(node, DATASETS)
-    if cls is None:
+    if node is None or cls is None:
         return None
     option, given = options_of(cls).known.get(IGNORED), node.child(IGNORED)
     if option is not None and given is not None:
         value, origin = given.value, given.origin
     else:
-        value, origin = option.default if option is not None else getattr(cls, IGNORED, None), node.child("type").origin
+        value = option.default if option is not None else getattr(cls, IGNORED, None)
+        origin = node.nearest_at(("type",)).origin
     whole = isinstance(value, int) and not isinstance(value, bool)
     return Source((part,), value, origin, given is not None) if whole else None
 

@@ -37,7 +37,7 @@ def require_images(config: CheckedConfig, part: str) -> None:
 
 def require_model(config: CheckedConfig) -> None:
     """OutOfMemory when the network's weights do not fit. Looks only at networks with options of unusual size."""
-    node = config.tree.child("model")
+    node = config.tree.nearest_at(("model",))
     if max(_numbers(node), default=0) <= _WIDE:
         return
     import numpy as np

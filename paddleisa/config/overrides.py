@@ -44,7 +44,7 @@ def set_value(tree: Node, keys: Iterable[str], node: Node, origin: Origin) -> No
     path: KeyPath = ()
     keys = list(keys)
     for depth, key in enumerate(keys):
-        parent, last = tree.at(path), depth == len(keys) - 1
+        parent, last = tree.nearest_at(path), depth == len(keys) - 1
         if parent.is_list:
             path = (*path, _index(key, parent, path, origin))
         elif parent.is_mapping and (last or key in parent.value):

@@ -37,6 +37,7 @@ def import_plugin(path: str | Path, where: object = None) -> None:
             fix="Name an existing .py file, relative to the config that names it",
         )
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # a .py file has both
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: pickling and annotations of its classes look here
     try:
@@ -64,4 +65,4 @@ def _line(error: BaseException, path: Path) -> int:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return error.lineno or 1
     frames = traceback.extract_tb(error.__traceback__)
-    return next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), 1)
+    return next((frame.lineno or 1 for frame in reversed(frames) if frame.filename == str(path)), 1)

@@ -43,13 +43,14 @@ def _check_modes(tree: Node, problems: Problems) -> None:
 
 def _check_names_and_colours(tree: Node, problems: Problems) -> None:
     for part in PARTS:
-        node, number = tree.child(part), number_of_classes(tree.child(part))
-        for option in ("class_names", "palette") if isinstance(number, int) else ():
-            given = node.child(option)
-            if given is None:
+        node = tree.child(part)
+        number, cls = number_of_classes(node), class_of(node, DATASETS)
+        for option in ("class_names", "palette"):
+            given = node.child(option) if node is not None else None
+            if given is None or cls is None or not isinstance(number, int):
                 continue
             try:
-                classes_of(class_of(node, DATASETS), {option: given.plain()}, number)
+                classes_of(cls, {option: given.plain()}, number)
             except ConfigError as error:
                 problems.add(given.origin, (part, option), error.problem, error.fix)
             except (TypeError, ValueError):  # of another type: told already
@@ -58,12 +59,12 @@ def _check_names_and_colours(tree: Node, problems: Problems) -> None:
 
 def _fill_classes(tree: Node) -> Node:
     model, cls = tree.child("model"), class_of(tree.child("model"), MODELS)
-    if cls is None or "num_classes" not in options_of(cls).known or model.at(("num_classes",)) is not None:
+    if model is None or cls is None or "num_classes" not in options_of(cls).known or model.child("num_classes"):
         return tree
     for part in PARTS:
         number = number_of_classes(tree.child(part))
         if number is not None:
-            kind = tree.at((part, "type")).value
+            kind = tree.nearest_at((part, "type")).value
             return tree.with_at(("model", "num_classes"), Node(number, Origin(f"from {part} {kind}")))
     return tree
 
@@ -107,7 +108,7 @@ def _check_classes(tree: Node, problems: Problems) -> None:
     for part in PARTS:
         number = number_of_classes(tree.child(part))
         if isinstance(number, int) and number != own.value:
-            kind = tree.at((part, "type"))
+            kind = tree.nearest_at((part, "type"))
             problems.add(
                 own.origin,
                 ("model", "num_classes"),
@@ -130,7 +131,7 @@ def _check_losses(tree: Node, problems: Problems) -> None:
         return
     outputs = _training_outputs(tree)
     if outputs is not None and outputs != len(types.value):
-        kind = tree.at(("model", "type")).value
+        kind = tree.nearest_at(("model", "type")).value
         problems.add(
             coef.origin,
             ("loss", "coef"),
@@ -172,7 +173,7 @@ def _training_outputs(tree: Node) -> int | None:
 def number_of_classes(node: Node | None) -> object:
     """num_classes as the config gives it to the data set or, where the class has it, as the class does."""
     cls = class_of(node, DATASETS)
-    if cls is None:
+    if node is None or cls is None:
         return None
     given = node.child("num_classes") if "num_classes" in options_of(cls).known else None
     if given is not None:

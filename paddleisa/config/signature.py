@@ -8,6 +8,7 @@ import sys
 import types
 import typing
 from functools import cache
+from typing import Any
 
 from paddleisa.registry import NoEffect, Registry
 
@@ -46,7 +47,7 @@ def options_of(cls: type) -> Options:
         parameters = list(inspect.signature(cls).parameters.values())
     except (TypeError, ValueError):  # a class of C code
         return Options({}, True)
-    names = getattr(inspect.unwrap(cls.__init__), "__globals__", {})
+    names = getattr(inspect.unwrap(cls.__init__), "__globals__", {})  # type: ignore[misc] # of this very class
     if is_section(cls):
         names = vars(sys.modules[cls.__module__])
     made = {}  # inspect shows a dataclass's default_factory as a placeholder
@@ -85,7 +86,7 @@ def effect_of(annotation: object) -> NoEffect | None:
     return next((m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, NoEffect)), None)
 
 
-def bare(annotation: object) -> object:
+def bare(annotation: Any) -> Any:
     """``Annotated[X, ...]`` -> ``X``."""
     return annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
 

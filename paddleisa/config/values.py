@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
+from typing import Any
 
 import annotated_types
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -11,6 +12,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from paddleisa.config.signature import UNKNOWN, bare, is_section, is_union, options_of, table_of
 from paddleisa.errors import ConfigError, nearest
+from paddleisa.registry import Registry
 from paddleisa.utils.yaml_reader import parse, shown
 
 _WORDS = {
@@ -78,7 +80,7 @@ def describe(annotation: object) -> str:
     return f"{text} {limits}" if limits else text
 
 
-def _describe_bare(annotation: object, table: object) -> str:
+def _describe_bare(annotation: Any, table: Registry | None) -> str:
     if table is not None:
         return f"a {table.kind} (a mapping with `type`)"
     if is_union(annotation):
@@ -161,7 +163,7 @@ def _literals(annotation: object) -> list[object]:
     return [c for a in typing.get_args(inner) for c in _literals(a)] if is_union(inner) else []
 
 
-def _adapter(annotation: object) -> TypeAdapter:
+def _adapter(annotation: Any) -> TypeAdapter:
     """Pydantic's judge of ``annotation``. A class that pydantic does not know is one that no plain value is."""
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))

@@ -33,7 +33,7 @@ SAVE_EVERY = 10.0  # seconds; a killed run repeats at most that much
 class Stopped(PaddleISAError):
     """Ctrl-C or SIGTERM; what was measured is saved. ``signal`` is its number."""
 
-    def __init__(self, number: int | None, problem: str):
+    def __init__(self, number: int, problem: str):
         super().__init__(problem, fix="The same command goes on from there")
         self.signal = number
 
@@ -152,9 +152,9 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
                     if "label" not in sample:
                         raise DataError("there is no label to score against", where=sample["image_path"])
                     behind(sample, predictor.logits(sample, ways))
-        except _Signal:
+        except _Signal as signal:
             raise Stopped(
-                stop.signal, f"stopped; {tally.images} of {count} images of {job.entry.name} are measured and saved"
+                signal.args[0], f"stopped; {tally.images} of {count} images of {job.entry.name} are measured and saved"
             ) from None
         finally:
             # A signal only sets a flag, so the tally is whole here. Only a second Ctrl-C can come in the middle of it.
@@ -164,7 +164,7 @@ def _measure(job: Job, tally: Tally, count: int, options: Options, save) -> None
 
 
 class _Signal(Exception):
-    """A signal came; leaves the image that is being computed."""
+    """A signal of this number came; leaves the image that is being computed."""
 
 
 def _stoppable(network: Network, stop: StopRequest) -> Network:
@@ -172,7 +172,7 @@ def _stoppable(network: Network, stop: StopRequest) -> Network:
 
     def run(x):
         if stop.signal is not None:
-            raise _Signal
+            raise _Signal(stop.signal)
         return network(x)
 
     return run
