@@ -65,7 +65,7 @@ setup(
                 "pycocotools>=2.0.6",  # what COCO's compressed masks are compared with
                 "ruff>=0.6",
                 "import-linter>=2.6",
-                "mypy>=1.10",
+                "mypy>=2.4",
                 "types-PyYAML",
                 "mkdocs-material>=9.5",
                 "mkdocstrings[python]>=0.24",

@@ -56,7 +56,7 @@ def test_train_and_val_data_are_the_configs_two_sections():
 
 def test_data_that_is_not_there_is_named(tmp_path):
     config = load_config(VOC, opts=[f"val_dataset.dataset_root={tmp_path / 'nosuch'}"])
-    with pytest.raises(DataError, match="nosuch: the data set's folder does not exist"):
+    with pytest.raises(DataError, match="nosuch/VOC2012: the data set's folder does not exist"):
         build.build_dataset(config, "val")
 
 

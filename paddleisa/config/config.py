@@ -15,6 +15,7 @@ from paddleisa.config.locate import find_config
 from paddleisa.config.overrides import apply_flags, apply_opts
 from paddleisa.errors import ConfigError
 from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
+from paddleisa.utils.yaml_reader import exists
 
 
 class Config(Mapping[str, Any]):
@@ -112,7 +113,7 @@ def read_config(
         ConfigError: naming file and line, or option.
     """
     path = find_config(path_or_name)
-    name, tree = _of_run(path) if path.is_dir() else (path.stem, load_tree(path))
+    name, tree = _of_run(path) if exists(path) and path.is_dir() else (path.stem, load_tree(path))
     tree = apply_opts(apply_flags(tree, flags or {}), opts)
     return Config(_with_plugins(tree, plugins), name, path)
 

@@ -8,7 +8,15 @@ import stat
 import pytest
 
 from paddleisa.utils import files
-from paddleisa.utils.files import WriteError, atomic_write, new_folder, remove_folder, remove_leftovers, sha256_of
+from paddleisa.utils.files import (
+    AppendFile,
+    WriteError,
+    atomic_write,
+    new_folder,
+    remove_folder,
+    remove_leftovers,
+    sha256_of,
+)
 
 
 def names(folder):
@@ -191,3 +199,10 @@ def test_a_removed_folder_leaves_nothing(tmp_path):
     fill(tmp_path / "f", "1")
     remove_folder(tmp_path / "f")
     assert names(tmp_path) == []
+
+
+def test_a_closed_append_file_refuses_a_piece_by_its_name(tmp_path):
+    file = AppendFile(tmp_path / "log")
+    file.close()
+    with pytest.raises(WriteError, match="log"):
+        file.write(b"1")
