@@ -26,7 +26,7 @@ class Laps:
         seconds: of every lap, by name.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
         self.restart()
 

@@ -57,7 +57,7 @@ def _take_inherited(node: Node) -> tuple[bool, dict[str, Node]]:
 class _Loading:
     """One load: a file that several others inherit from is read once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._done: dict[Path, Node] = {}
 
     def load(self, path: Path, chain: tuple[Path, ...]) -> Node:

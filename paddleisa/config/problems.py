@@ -30,7 +30,7 @@ class Problems:
         warnings: what may be meant, but seldom is; one sentence each, with its place.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._found: list[ConfigError] = []
         self.warnings: list[str] = []
 

@@ -100,7 +100,7 @@ def _outcomes(function, items, workers, name):
             yield number, _tried(function, item)
         return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
-    running: dict = {}
+    running = {}
     numbers = iter(range(len(items)))
     try:
         while True:

@@ -81,7 +81,7 @@ class DtypeRecord:
 class ArrayRecord:
     """An array under construction; ``array`` is None until its BUILD instruction has been met."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.array: np.ndarray | None = None
 
     def build(self, state: object) -> None:
