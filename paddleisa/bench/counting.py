@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import paddleisa.utils.first_import  # noqa: F401, before anything imports paddle
+
+# isort: split
+
 import math
 from collections.abc import Callable
 from functools import partial

@@ -7,6 +7,10 @@ without a word. In a checkpoint they stand under structured names (``head.in_con
 
 from __future__ import annotations
 
+import paddleisa.utils.first_import  # noqa: F401, before anything imports paddle
+
+# isort: split
+
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any

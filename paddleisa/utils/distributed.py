@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import paddle
-import paddle.distributed as dist
 
 from paddleisa.errors import TrainingError
 from paddleisa.utils import environment
@@ -45,7 +43,7 @@ def start() -> None:
 
     A launcher that is killed takes its processes along, which would otherwise train on with nobody to end them.
     """
-    if environment.world_size() > 1 and not dist.is_initialized():
+    if environment.world_size() > 1 and not (dist := _exchange()).is_initialized():
         stop_with_parent()
         dist.init_parallel_env()
 
@@ -57,6 +55,8 @@ def wrap(model: nn.Layer) -> nn.Layer:
     """
     if environment.world_size() == 1:
         return model
+    import paddle
+
     if paddle.get_device().startswith("gpu"):
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     return paddle.DataParallel(model)
@@ -66,8 +66,10 @@ def summed(array: np.ndarray) -> np.ndarray:
     """Sum of every process's int64 or float32 array."""
     if environment.world_size() == 1:
         return array
+    import paddle
+
     tensor = paddle.to_tensor(array)
-    dist.all_reduce(tensor)
+    _exchange().all_reduce(tensor)
     return tensor.numpy()
 
 
@@ -75,9 +77,16 @@ def same_buffers(model: nn.Layer) -> None:
     """Give every process the running statistics of rank 0: those that are saved are those that are evaluated."""
     if environment.world_size() > 1:
         for buffer in model.buffers():
-            dist.broadcast(buffer, src=0)
+            _exchange().broadcast(buffer, src=0)
 
 
 def barrier() -> None:
     """Wait for the others."""
     summed(np.zeros(1, np.int64))
+
+
+def _exchange() -> Any:
+    """``paddle.distributed``, imported where there is something to exchange: this module is used before paddle is."""
+    import paddle.distributed
+
+    return paddle.distributed

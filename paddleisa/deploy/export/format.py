@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddleisa.deploy.export.compare import Run
-
 if TYPE_CHECKING:
     from paddleisa.deploy.export.calibration import Calibration
-    from paddleisa.deploy.export.compare import Difference
+    from paddleisa.deploy.export.compare import Difference, Run
     from paddleisa.deploy.export.static_form import Form
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import paddleisa.utils.first_import  # noqa: F401, before anything imports paddle
+
+# isort: split
+
 from collections import Counter, defaultdict
 from typing import Any
 

@@ -8,13 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from paddleisa.deploy.export.format import Format
 from paddleisa.deploy.packages import require
 from paddleisa.errors import DeployError
 from paddleisa.utils.environment import threads
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PACKAGES = ("paddle2onnx", "onnx")
 OPSET = 13

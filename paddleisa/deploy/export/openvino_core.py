@@ -18,8 +18,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from paddleisa.deploy.packages import require
 from paddleisa.errors import DeployError
 from paddleisa.utils.environment import threads
@@ -27,6 +25,7 @@ from paddleisa.utils.environment import threads
 FILES = ("model.xml", "model.bin")
 
 if TYPE_CHECKING:
+    import numpy as np
     import openvino
 
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from paddleisa.deploy.export.format import Format
 from paddleisa.deploy.packages import last_line
 from paddleisa.errors import DeployError, PaddleISAError
 from paddleisa.utils.environment import threads
 
 if TYPE_CHECKING:
+    import numpy as np
     import paddle
     from paddle import nn
 
@@ -152,7 +151,7 @@ class PaddleRunner:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """(N, 3, H, W) float32 -> the file's output, an array of its own."""
         self._input.reshape(images.shape)
-        self._input.copy_from_cpu(np.ascontiguousarray(images))
+        self._input.copy_from_cpu(images.copy(order="C") if not images.flags.c_contiguous else images)
         self._predictor.run()
         return self._output.copy_to_cpu()
 

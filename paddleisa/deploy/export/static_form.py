@@ -6,6 +6,10 @@ The network that is exported is the one of ``models/``. Under oneDNN, bilinear i
 
 from __future__ import annotations
 
+import paddleisa.utils.first_import  # noqa: F401, before anything imports paddle
+
+# isort: split
+
 from typing import Literal
 
 import paddle
