@@ -13,7 +13,9 @@ ALL = components()
 
 
 def test_every_registered_component_is_listed():
-    assert [(c.kind, c.name) for c in ALL] == [(table.kind, name) for table in TABLES for name in table]
+    """Of the package: other tests of this process may have registered more, after or before the list was made."""
+    own = [(t.kind, name) for t in TABLES for name in t if t.get(name).__module__.startswith("paddleisa.")]
+    assert set(own) <= {(c.kind, c.name) for c in ALL}
 
 
 @pytest.mark.parametrize("component", ALL, ids=lambda component: component.name)

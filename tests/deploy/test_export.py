@@ -100,7 +100,7 @@ def test_an_export_that_turns_out_wrong_leaves_the_earlier_one_and_nothing_else(
     (folder / "model.onnx").write_bytes(b"earlier")
 
     def wrong(*args, **kwargs):
-        (next(tmp_path.glob(".e.*")) / "model.json").write_text("half")
+        (next(tmp_path.glob(".e.part")) / "model.json").write_text("half")
         raise DeployError("does not compute what the model computes")
 
     monkeypatch.setattr(export_module, "write_checked", wrong)

@@ -198,7 +198,7 @@ def test_the_digest_follows_pixels_order_and_preprocessing():
 def test_other_calibration_images_are_another_entry_of_the_cache(model, fresh_home, monkeypatch):
     made = []
 
-    def build(file, calibration, folder, scores):
+    def build(file, calibration, folder, *more):
         made.append(calibration.digest)
         for name in ("model.xml", "model.bin"):
             (folder / name).write_text(calibration.digest)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_metamorphic import NAMES, built, traits
+from test_transforms_metamorphic import NAMES, built, traits
 
 from paddleisa.transforms import Compose, Normalize
 
