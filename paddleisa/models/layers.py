@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
@@ -41,4 +42,8 @@ class ConvBNReLU(nn.Layer):
         x = self._batch_norm(self._conv(x))
         if not self._relu:
             return x
-        return F.leaky_relu(x, self._negative_slope) if self._negative_slope else F.relu(x)
+        if not self._negative_slope:
+            return F.relu(x)
+        if paddle.in_dynamic_mode():
+            return F.leaky_relu(x, self._negative_slope)
+        return paddle.maximum(x, self._negative_slope * x)  # paddle2onnx writes LeakyReLU with another slope

@@ -27,7 +27,7 @@ Form = Literal["paddle", "onnx"]
 # fmt: off
 ONEDNN_OPERATIONS = frozenset((
     "abs", "add", "arange", "argmax", "assign_value_", "cast", "clip", "combine", "concat", "conv2d", "data",
-    "divide", "floor_divide", "full", "full_int_array", "full_with_tensor", "leaky_relu", "matmul", "minimum",
+    "divide", "floor_divide", "full", "full_int_array", "full_with_tensor", "matmul", "minimum",
     "multiply", "parameter", "pool2d", "relu", "remainder", "reshape", "scale", "shape64", "slice", "softmax",
     "stack", "subtract", "transpose", "unsqueeze", "arg_max", "assign_value", "elementwise_add", "elementwise_div",
     "elementwise_floordiv", "elementwise_min", "elementwise_mod", "elementwise_mul", "elementwise_sub",
