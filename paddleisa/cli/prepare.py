@@ -118,7 +118,9 @@ def _voc(args) -> int:
     )
     print(f"{done.made} labels made, {done.kept} were there and right")
     counts = PascalVOC.counts
-    print(f"trainaug {done.trainaug} images (published {counts['trainaug']}), val {done.val} (published {counts['val']})")
+    print(
+        f"trainaug {done.trainaug} images (published {counts['trainaug']}), val {done.val} (published {counts['val']})"
+    )
     return _finish(args, _config("PascalVOC", args.root, {"train": "trainaug", "val": "val"}))
 
 

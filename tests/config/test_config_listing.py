@@ -69,7 +69,7 @@ def test_the_page_and_the_json_hold_the_same(call, tmp_path):
     page = call("components", "--markdown", "--json", tmp_path / "c.json").out
     assert page.strip() == markdown().strip()
     written = json.loads((tmp_path / "c.json").read_text())
-    assert [c["name"] for c in written["components"]] == [c.name for c in ALL]
+    assert {c.name for c in ALL} <= {c["name"] for c in written["components"]}
     assert all(f"### {c.name}\n" in page for c in ALL)
     assert all(f"- `{name}`: {text}." in page for name, text in written["elsewhere"].items())
 
