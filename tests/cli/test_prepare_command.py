@@ -100,7 +100,7 @@ def test_voc_is_rehearsed_from_the_generated_download(call, tmp_path, monkeypatc
     assert call("prepare", "scenes", root, "--layout", "voc", *words).code == 0
     answer = call("prepare", "voc", root, "--num_workers", "0", "--offline")
     assert answer.code == 0, answer
-    assert "trainaug 6 (published 10582), val 2 (published 1449)" in answer.out
+    assert "trainaug 6 images (published 10582), val 2 (published 1449)" in answer.out
     assert "nothing is wrong" in answer.out
 
 
