@@ -16,7 +16,7 @@ demo: install
 	$(VENV)/bin/paddleisa demo
 
 test: install
-	$(VENV)/bin/python -m pytest --quiet
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --quiet -n auto  # a process for each core, a thread for each process
 
 # On your card: everything that nobody could run so far. Uses the environment you are in, with your build of Paddle.
 test-gpu:
