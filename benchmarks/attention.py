@@ -41,10 +41,10 @@ def worker(case: str, way: str, form: str, device: str, dtype: str, rounds: int)
     import paddle.nn.functional as F
 
     from paddleisa.bench.timing import Laps
-    from paddleisa.models.fused_attention import fused_attend, obstacle_for
+    from paddleisa.models.fused_attention import can_fuse, fused_attention
     from paddleisa.utils.memory import PeakMemory
 
-    def plain(query, key, value):  # models.attention.attend without its choice
+    def plain(query, key, value):  # models.attention.scaled_dot_product_attention
         similarity = paddle.matmul(query * query.shape[1] ** -0.5, key, transpose_x=True)
         return paddle.matmul(value, F.softmax(similarity, axis=-1), transpose_y=True)
 
@@ -61,10 +61,10 @@ def worker(case: str, way: str, form: str, device: str, dtype: str, rounds: int)
             for tensor in inputs:
                 tensor.clear_gradient()
 
-    functions = {"plain": plain, "fused": fused_attend}
+    functions = {"plain": plain, "fused": fused_attention}
     inputs = tensors(*CASES[case])
     # On a CPU the other form is only composed of plain products: there is no kernel to stand in the way of.
-    reason = obstacle_for(*inputs) if device != "cpu" else None
+    reason = None if device == "cpu" or can_fuse(*inputs) else "the kernel cannot run, see the warning"
     if device == "cpu" and dtype not in ("float32", "float64"):
         reason = f"Paddle has no products of {dtype} on CPUs"
     if reason:
