@@ -19,7 +19,7 @@ SIZES = ((129, 193), (97, 97))
 
 
 def rows():
-    """(engine, precision): share of equal pixels, in per cent, as the page has it."""
+    """(engine, precision): share of equal pixels, in per cent, as the page has it; None where it gives none."""
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(HEADER))
     found = {}
@@ -27,7 +27,7 @@ def rows():
         if not line.startswith("|"):
             break
         engine, precision, share = (cell.strip() for cell in line.strip("|").split("|")[:3])
-        found[engine, precision] = float(share.removesuffix("%"))
+        found[engine, precision] = float(share.removesuffix("%")) if share.endswith("%") else None
     return found
 
 
@@ -50,19 +50,18 @@ def test_the_table_has_every_combination_that_can_be_computed_here():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "precision"), list(rows()))
+@pytest.mark.parametrize(("engine", "precision"), [pair for pair, share in rows().items() if share is not None])
 def test_the_share_of_equal_pixels_is_the_tables(engine, precision, published_model, home):
     try:
         require_engine(engine, precision)
     except PaddleISAError as error:
         pytest.skip(str(error))
     images = [image(*size) for size in SIZES]
-    options = {"calibration": images} if precision == "int8" else {}
     equal = pixels = 0
     for name in NAMES:
         model = published_model(name)
         config = paddleisa.load_config(name, opts=["val_dataset.transforms=[{type: Normalize}]"])
-        predictor = paddleisa.Predictor(model, config, engine=engine, precision=precision, **options)
+        predictor = paddleisa.Predictor(model, config, engine=engine, precision=precision)
         for pixel_values in images:
             x = paddle.to_tensor(((pixel_values / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None].astype("float32"))
             with paddle.no_grad():
@@ -70,5 +69,5 @@ def test_the_share_of_equal_pixels_is_the_tables(engine, precision, published_mo
             same = predictor(pixel_values) == expected
             equal, pixels = equal + same.sum(), pixels + same.size
     # Random weights give many near ties, which rounding decides; other versions of an engine round otherwise.
-    tolerance = {"fp32": 0.02, "bf16": 0.5, "int8": 2.0}[precision]
+    tolerance = {"fp32": 0.02, "bf16": 0.5}[precision]
     assert 100 * equal / pixels >= rows()[engine, precision] - tolerance

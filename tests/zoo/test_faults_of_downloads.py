@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import lab_row
 import pytest
-from faults import CODES, fails, killed, points
+from faults import CODES, at, fails, killed, observed, points
 
 from paddleisa.errors import PaddleISAError
 from paddleisa.zoo.download.download import fetch
@@ -53,27 +58,53 @@ def test_wherever_a_download_is_killed_the_next_one_ends_with_the_file(download,
         assert (folder / "model.bin").read_bytes() == data, operation
 
 
-@pytest.mark.slow
-def test_whichever_operation_of_a_reproduction_fails_the_next_run_ends_with_the_same_report(
-    server, serve, tmp_path, monkeypatch
-):
+@pytest.fixture
+def catalogue(server, serve, tmp_path, monkeypatch):
+    """A catalogue with one small row; its weights come from a server."""
     monkeypatch.chdir(tmp_path)
     lab_row.save_random_weights(tmp_path / "weights.pdparams")
     matrices = lab_row.separate_matrices(tmp_path / "weights.pdparams")
     url = server.add("/small/model.pdparams", serve.file((tmp_path / "weights.pdparams").read_bytes()))
-    catalogue = lab_row.write_catalogue(tmp_path, url, lab_row.published_scores(matrices))
+    return lab_row.write_catalogue(tmp_path, url, lab_row.published_scores(matrices))
 
-    def job(folder: Path) -> None:
-        lab_row.reproduce("small", "--catalogue", catalogue, "--save_dir", folder)
 
-    def scores(folder: Path) -> object:
-        report = json.loads((folder / "small/report.json").read_text())
-        return [(s["protocol"], s["way"], s["measured"]) for s in report["models"][0]["scores"]]
+def reproduction(catalogue: Path, folder: Path) -> None:
+    lab_row.reproduce("small", "--catalogue", catalogue, "--save_dir", folder)
 
-    operations = points(job, tmp_path / "dry")
+
+def scores(folder: Path) -> object:
+    report = json.loads((folder / "small/report.json").read_text())
+    return [(s["protocol"], s["way"], s["measured"]) for s in report["models"][0]["scores"]]
+
+
+@pytest.mark.slow
+def test_whichever_operation_of_a_reproduction_fails_the_next_run_ends_with_the_same_report(catalogue, tmp_path):
+    job = partial(reproduction, catalogue)
+    assert len(points(job, tmp_path / "dry")) > 8
     for index, operation in enumerate(points(job, tmp_path / "again")):  # the download is there now
         folder = tmp_path / str(index)
         assert fails(job, folder, index, CODES[index % 3]) is not None, operation
         job(folder)
         assert scores(folder) == scores(tmp_path / "dry"), operation
-    assert len(operations) > 8
+
+
+def kill_one(catalogue: str, folder: str, index: int) -> None:
+    """Run in a process of its own, which does not come back."""
+    with observed(at(index, lambda: os.kill(os.getpid(), signal.SIGKILL))):
+        reproduction(Path(catalogue), Path(folder))
+
+
+@pytest.mark.slow
+def test_wherever_a_reproduction_is_killed_the_next_run_ends_with_the_same_report(catalogue, tmp_path):
+    job = partial(reproduction, catalogue)
+    job(tmp_path / "dry")
+    program = "import sys; sys.path[:0] = sys.argv[1].split(':'); import test_faults_of_downloads as t; "
+    program += "t.kill_one(sys.argv[2], sys.argv[3], int(sys.argv[4]))"
+    places = f"{Path(__file__).parent}:{Path(__file__).parents[1]}"
+    for index, operation in enumerate(points(job, tmp_path / "again")):
+        folder = tmp_path / str(index)
+        words = [sys.executable, "-c", program, places, str(catalogue), str(folder), str(index)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        assert done.returncode == -signal.SIGKILL, (operation, done.stderr[-500:])
+        job(folder)
+        assert scores(folder) == scores(tmp_path / "dry"), operation
