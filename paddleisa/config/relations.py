@@ -11,6 +11,7 @@ from paddleisa.datasets.classes import classes_of
 from paddleisa.errors import ConfigError, WeightsError
 from paddleisa.registry import BACKBONES, DATASETS, HEADS, MODELS, Registry
 from paddleisa.utils.nodes import Node, Origin
+from paddleisa.utils.yaml_reader import shown
 from paddleisa.zoo.resolve import require_weights
 
 PARTS = ("train_dataset", "val_dataset")
@@ -30,6 +31,7 @@ def check(tree: Node, problems: Problems) -> None:
     _check_modes(tree, problems)
     _check_names_and_colours(tree, problems)
     _check_classes(tree, problems)
+    _check_head(tree, problems)
     _check_losses(tree, problems)
     _check_warmup(tree, problems)
 
@@ -115,6 +117,28 @@ def _check_classes(tree: Node, problems: Problems) -> None:
                 f"the model has {own.value} classes, {part} {kind.value} ({kind.origin}) has {number}",
                 "Remove num_classes from the model, and it follows the data set",
             )
+
+
+def _check_head(tree: Node, problems: Problems) -> None:
+    """A model's flat keys (PaddleSeg's ``isa_channels``) are options of its head, which may say otherwise or lack them.
+
+    The model's class lists them as ``head_keys``.
+    """
+    cls = class_of(tree.child("model"), MODELS)
+    head = tree.at(("model", "head"))
+    head_class = class_of(head, HEADS) or getattr(cls, "default_head", None)
+    for key in getattr(cls, "head_keys", ()) if head_class is not None else ():
+        flat, own = tree.at(("model", key)), tree.at(("model", "head", key))
+        if flat is None or flat.value is None:
+            continue
+        if key not in options_of(head_class).known:
+            problem, fix = f"{head_class.__name__} has no option {key!r}", f"Remove {key} from the model"
+        elif own is not None and own.plain() != flat.plain():
+            problem = f"{key} is {shown(flat.plain())} in the model and {shown(own.plain())} in its head ({own.origin})"
+            fix = "Give it once"
+        else:
+            continue
+        problems.add(flat.origin, ("model", key), problem, fix)
 
 
 def _check_losses(tree: Node, problems: Problems) -> None:

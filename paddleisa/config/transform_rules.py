@@ -70,10 +70,11 @@ class Steps:
 
 def check_transforms(tree: Node, problems: Problems) -> None:
     """Add a problem for each transform that cannot be meant where it stands, a warning where it can."""
-    lists = {found.path: found for found in _lists(tree)}
+    lists, told = {found.path: found for found in _lists(tree)}, set[str]()
     for path, found in lists.items():
         if path != TRAINING:
             _check_repeatable(found, problems)
+            _tell_unknown(found, told, problems)
         _check_order(found, problems)
         if found.normalize is None and found.all_known:
             fix = "Add {type: Normalize} to it, unless the network was trained on 0..255"
@@ -107,6 +108,16 @@ def _check_repeatable(found: Steps, problems: Problems) -> None:
         if reasons:
             fix = "Remove it here; it belongs into train_dataset.transforms"
             problems.add(step.node.origin, step.path, f"{step.name} {' and '.join(reasons)}: {_NOT_RANDOM}", fix)
+
+
+def _tell_unknown(found: Steps, told: set[str], problems: Problems) -> None:
+    """A warning for each transform, once, that does not say whether evaluation may have it."""
+    for step in found.steps:
+        if step.traits is None and step.name not in told:
+            told.add(step.name)
+            problem = f"{step.name} does not say what it does: were it random or moved pixels, scores would be wrong"
+            fix = "Give its class `traits = Traits(...)`, with what it does of random, geometry and values"
+            problems.warn(step.node.origin, step.path, problem, f"{fix} (paddleisa.transforms.traits)")
 
 
 def _check_order(found: Steps, problems: Problems) -> None:

@@ -50,6 +50,7 @@ class ISANet(nn.Layer):
     """
 
     default_head = ISAHead
+    head_keys = ("isa_channels", "down_factor", "enable_auxiliary_loss")  # the config check compares them with `head`
 
     def __init__(
         self,
@@ -69,8 +70,7 @@ class ISANet(nn.Layer):
             raise ConfigError(
                 f"upsample: {upsample} has no effect with align_corners: True", fix="Remove one of the two"
             )
-        flat = {"isa_channels": isa_channels, "down_factor": down_factor}
-        flat["enable_auxiliary_loss"] = enable_auxiliary_loss
+        flat = dict(zip(self.head_keys, (isa_channels, down_factor, enable_auxiliary_loss), strict=True))
         head = _with_flat_keys(
             head or self.default_head, {key: value for key, value in flat.items() if value is not None}
         )

@@ -5,7 +5,8 @@
         traits = Traits(random=True, values="bytes")
 
 Where options decide, ``traits`` is a function of them (all of them, defaults included) instead. A class without
-``traits`` is taken as it is: nothing is refused, and nothing is said about its normalisation.
+``traits`` is taken as it is: nothing is refused, nothing is said about its normalisation, and a warning tells so where
+it stands in evaluation.
 """
 
 from __future__ import annotations

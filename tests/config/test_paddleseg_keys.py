@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from paddleisa.cli.main import COMMANDS, ELSEWHERE
@@ -71,6 +73,21 @@ def test_keys_that_have_no_place_here_are_refused_with_what_to_write_instead(opt
         check(read_config(DEMO, opts=opts))
     (problem,) = caught.value.problems
     assert EXPLAINED[opt] in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ("{type: ISAHead, isa_channels: 32}", "isa_channels is 24 in the model and 32 in its head (head.yml:5)"),
+        ("{type: FCNHead}", "FCNHead has no option 'isa_channels'. Remove isa_channels from the model"),
+    ],
+)
+def test_a_flat_key_that_contradicts_the_head_is_told_at_check_with_its_line(head, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("head.yml").write_text(f"_base_: {DEMO}\nmodel:\n  isa_channels: 24\n  down_factor: null\n  head: {head}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config("head.yml")
+    assert f"head.yml:3: model.isa_channels: {told}" in str(caught.value)
 
 
 # PaddleSeg's command options that are ours too, by command; those that it has for other models are not here.

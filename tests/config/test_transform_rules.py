@@ -108,7 +108,8 @@ def test_the_place_in_the_file_is_told(write):
         check(load_config(path))
 
 
-def test_a_users_transform_is_judged_by_what_it_says(monkeypatch):
+@pytest.fixture
+def of_users(monkeypatch):
     class Wobble:
         traits = Traits(random=True)
 
@@ -116,8 +117,17 @@ def test_a_users_transform_is_judged_by_what_it_says(monkeypatch):
         pass
 
     monkeypatch.setattr(TRANSFORMS, "_classes", {**TRANSFORMS._classes, "Wobble": Wobble, "Unknown": Unknown})
+
+
+def test_a_users_transform_is_judged_by_what_it_says(of_users):
     assert "Wobble draws random numbers" in problems(val=[{"type": "Wobble"}, NORMALIZE])[0]
-    assert warnings(val=[{"type": "Unknown"}]) == ()
+
+
+def test_a_users_transform_that_says_nothing_is_told_once_in_evaluation(of_users):
+    unknown = {"type": "Unknown"}
+    (warning,) = warnings(val=[unknown, unknown, NORMALIZE], export=[unknown, NORMALIZE])
+    assert "val_dataset.transforms.0: Unknown does not say what it does" in warning and "`traits = " in warning
+    assert warnings(train=[unknown, NORMALIZE]) == ()
 
 
 @pytest.mark.parametrize("name", list(TRANSFORMS))
