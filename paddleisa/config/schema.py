@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from paddleisa.inference.protocols import DEFAULT, protocol_names
 from paddleisa.inference.settings import LARGEST_SCALE
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS, NoEffect
-from paddleisa.transforms.options import Size
+from paddleisa.transforms.options import LabelValue, Size
 from paddleisa.utils.bounds import Count
 
 # Upper bounds are beyond every real use, and low enough that what is made of the numbers fits into a machine.
@@ -55,6 +55,7 @@ class TestConfig:
     is_slide: bool = False
     crop_size: Size | None = None
     stride: Size | None = None
+    swapped_labels: list[tuple[LabelValue, LabelValue]] | None = None  # ours: classes that a horizontal flip exchanges
     auc_roc: bool = False  # val also measures the area under the ROC curve
     protocol: Annotated[str, AfterValidator(_known_protocol)] = DEFAULT  # ours; see inference/protocols.py
     use_multilabel: Annotated[bool, AfterValidator(_never)] = False

@@ -55,13 +55,15 @@ def run_views(
 
 def _jobs(image: paddle.Tensor, views: Sequence[View]) -> Iterator[_Job]:
     """Views that differ only in how they are mirrored follow each other."""
-    scaled: dict[tuple[Size, ...], paddle.Tensor] = {(): image}
-    order = {view.sizes: number for number, view in reversed(list(enumerate(views)))}
-    for view in sorted(views, key=lambda view: order[view.sizes]):
+    scaled: dict[tuple[bool, tuple[Size, ...]], paddle.Tensor] = {(False, ()): image, (True, ()): image}
+    order = {(view.align_corners, view.sizes): number for number, view in reversed(list(enumerate(views)))}
+    for view in sorted(views, key=lambda view: order[view.align_corners, view.sizes]):
+        aligned = view.align_corners
         for count, size in enumerate(view.sizes, 1):
-            if view.sizes[:count] not in scaled:
-                scaled[view.sizes[:count]] = _resized(scaled[view.sizes[: count - 1]], size)
-        x = scaled[view.sizes]
+            if (aligned, view.sizes[:count]) not in scaled:
+                before = scaled[aligned, view.sizes[: count - 1]]
+                scaled[aligned, view.sizes[:count]] = _resized(before, size, aligned)
+        x = scaled[aligned, view.sizes]
         x = x.flip(list(view.axes)) if view.axes else x
         if view.window is None:
             yield _Job(view, (0, 0), x)
@@ -126,7 +128,7 @@ def _starts(size: int, window: int, stride: int) -> list[int]:
     return [min(i * stride, size - window) for i in range(-(-(size - window) // stride) + 1)]
 
 
-def _resized(image: paddle.Tensor, size: Size) -> paddle.Tensor:
+def _resized(image: paddle.Tensor, size: Size, align_corners: bool) -> paddle.Tensor:
     import paddle.nn.functional as F
 
-    return F.interpolate(image, size, mode="bilinear")
+    return F.interpolate(image, size, mode="bilinear", align_corners=align_corners)

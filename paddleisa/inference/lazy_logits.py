@@ -18,7 +18,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from paddleisa.utils.interpolation import HALF_PIXEL, Upsampling, matrix, neighbours
+from paddleisa.errors import ConfigError
+from paddleisa.utils.interpolation import HALF_PIXEL, Upsampling, cubic_matrix, matrix, neighbours
 
 BAND = 64  # rows; 19 classes x 64 rows x 2049 columns are 10 MB, and more rows are no faster
 
@@ -84,6 +85,12 @@ class Axis:
         low, high = (int(reached[0]), int(reached[-1]) + 1) if reached.size else (0, 0)
         near, far, share = first[low:high], second[low:high], weight[low:high, None]
         return Axis((1 - share) * rows(near) + share * rows(far), length, low)
+
+    def resized_cubic(self, length: int) -> Axis:
+        """As `resized`, by OpenCV's cubic interpolation."""
+        if length == self.length:
+            return self
+        return Axis(cubic_matrix(self.length, length)[:, self.start : self.start + self.extent] @ self.dense(), length)
 
     def cropped(self, length: int) -> Axis:
         """The first ``length`` positions."""
@@ -170,6 +177,28 @@ class LazyLogits:
     def resized(self, size: tuple[int, int], how: Upsampling = HALF_PIXEL) -> LazyLogits:
         """Bilinear interpolation to ``size`` (height, width)."""
         return self._each(lambda rows: rows.resized(size[0], how), lambda columns: columns.resized(size[1], how))
+
+    def resized_cubic(self, size: tuple[int, int]) -> LazyLogits:
+        """OpenCV's cubic interpolation to ``size`` (height, width)."""
+        return self._each(lambda rows: rows.resized_cubic(size[0]), lambda columns: columns.resized_cubic(size[1]))
+
+    def exchanged(self, pairs: Sequence[tuple[int, int]]) -> LazyLogits:
+        """With the classes of each pair exchanged.
+
+        Raises:
+            ConfigError: there is no such class.
+        """
+        if not pairs:
+            return self
+        order = np.arange(self.classes)
+        for one, other in pairs:
+            if max(one, other) >= self.classes:
+                raise ConfigError(
+                    f"classes {one} and {other} cannot be exchanged: the model's are 0 to {self.classes - 1}",
+                    where="test_config.swapped_labels",
+                )
+            order[[one, other]] = other, one
+        return LazyLogits(tuple(replace(term, values=term.values[order]) for term in self.terms))
 
     def cropped(self, size: tuple[int, int]) -> LazyLogits:
         """The upper left part of ``size`` (height, width)."""

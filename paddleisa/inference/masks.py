@@ -103,12 +103,20 @@ def _sums_probabilities(settings: InferenceSettings) -> bool:
 def _at_image(logits: ViewLogits, settings: InferenceSettings, align_corners: bool) -> list[LazyLogits]:
     """The views' logits at the size before the transforms."""
     rules = settings.rules
-    how = Upsampling(align_corners and rules.model_align_corners)
-    maps = [logits.maps[view] for view in settings.views(logits.size)]
+    how = Upsampling({"never": False, "model": align_corners, "always": True}[rules.align_corners])
+    maps = _maps(logits, settings)
     if rules.resolve_at == "image_at_once" and all(kind == "resize" for kind, _ in logits.geometry):
         size = logits.geometry[0][1] if logits.geometry else logits.size
         return [each.resized(size, how) for each in maps]
-    return [_undo(each.resized(logits.size, how), logits.geometry) for each in maps]
+    return [_undo(each.resized(logits.size, how), logits.geometry, rules.cubic) for each in maps]
+
+
+def _maps(logits: ViewLogits, settings: InferenceSettings) -> list[LazyLogits]:
+    """Each view's logits; those of an image mirrored left to right with the classes that a mirror exchanges."""
+    return [
+        logits.maps[view].exchanged(settings.swapped_labels if 3 in view.axes else ())
+        for view in settings.views(logits.size)
+    ]
 
 
 def _resolved(
@@ -116,7 +124,7 @@ def _resolved(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     early = settings.rules.resolve_at == "prepared"
     if early:
-        maps = [logits.maps[view].resized(logits.size) for view in settings.views(logits.size)]
+        maps = [each.resized(logits.size) for each in _maps(logits, settings)]
     else:
         maps = _at_image(logits, settings, align_corners)
     confidence = np.empty(maps[0].size, np.float32) if with_confidence else None
@@ -140,10 +148,13 @@ def predict_masks(
     return [mask_from(logits, each, align_corners) for each in settings]
 
 
-def _undo(logits: LazyLogits, geometry: Geometry) -> LazyLogits:
+def _undo(logits: LazyLogits, geometry: Geometry, cubic: bool) -> LazyLogits:
     """Undo the transforms' geometry, newest first."""
     for kind, size in reversed(geometry):
-        logits = logits.cropped(size) if kind == "padding" else logits.resized(size)
+        if kind == "padding":
+            logits = logits.cropped(size)
+        else:
+            logits = logits.resized_cubic(size) if cubic else logits.resized(size)
     return logits
 
 

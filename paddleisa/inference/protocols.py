@@ -27,7 +27,9 @@ class Protocol:
         resolve_at: where the class is chosen. ``prepared``: at the prepared image's size, and the mask is brought to
             the image's size by nearest neighbours; ``image``: at the image's size, to which logits go back through the
             transforms one by one; ``image_at_once``: likewise, but in one resize where the transforms only resized.
-        model_align_corners: whether the resize of logits aligns corners as the model does; else it never does.
+        align_corners: whether the resize of logits aligns corners: never, as the model does, or always.
+        views_align_corners: whether the resize of the image to a scale does.
+        cubic: whether logits go back to the image's size by cubic interpolation, as OpenCV's, instead of bilinear.
         absent_iou: IoU of a class that neither occurs nor is predicted; NaN leaves it out of the mean.
         aliases: further names that are accepted.
     """
@@ -38,7 +40,9 @@ class Protocol:
     rounding: float = 0.5
     softmax_before_sum: bool = False
     resolve_at: Literal["prepared", "image", "image_at_once"] = "image"
-    model_align_corners: bool = False
+    align_corners: Literal["never", "model", "always"] = "never"
+    views_align_corners: bool = False
+    cubic: bool = False
     absent_iou: float = 1.0
     aliases: tuple[str, ...] = ()
 
@@ -76,7 +80,17 @@ PROTOCOLS: dict[str, Protocol] = {
             rounding=0.0,
             softmax_before_sum=True,
             resolve_at="image_at_once",
-            model_align_corners=True,
+            align_corners="model",
+            absent_iou=math.nan,
+        ),
+        # openseg.pytorch's segmentor/tester.py (ss_test, ms_test) and RunningScore, of ISA's authors.
+        Protocol(
+            name="openseg",
+            about="as ISA's authors compute, for their checkpoints and recipes",
+            rounding=0.0,
+            align_corners="always",
+            views_align_corners=True,
+            cubic=True,
             absent_iou=math.nan,
         ),
     )

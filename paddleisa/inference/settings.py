@@ -29,6 +29,8 @@ class InferenceSettings:
         flip_horizontal, flip_vertical: add the mirrored image; with both, all four combinations.
         crop_size, stride: (width, height) of the sliding window and of its steps; None for whole images.
         protocol: a name or alias of :mod:`paddleisa.inference.protocols`; kept as the name.
+        swapped_labels: pairs of classes that a mirror turns into each other, such as left and right arm; the logits of
+            the image mirrored horizontally have them exchanged.
 
     Raises:
         UsageError: values that cannot be used.
@@ -40,6 +42,7 @@ class InferenceSettings:
     crop_size: tuple[int, int] | None = None
     stride: tuple[int, int] | None = None
     protocol: str = protocols.DEFAULT
+    swapped_labels: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "protocol", protocol_of(self.protocol).name)
@@ -90,7 +93,15 @@ class InferenceSettings:
 
     def views(self, size: Size) -> list[View]:
         """The network's inputs for a prepared image of ``size`` (height, width), in order."""
-        found = views(size, self.scales, self.flips, cascaded=self.rules.cascade, rounding=self.rules.rounding)
+        rules = self.rules
+        found = views(
+            size,
+            self.scales,
+            self.flips,
+            cascaded=rules.cascade,
+            rounding=rules.rounding,
+            align_corners=rules.views_align_corners,
+        )
         return [replace(view, window=self._window(view.sizes[-1] if view.sizes else size)) for view in found]
 
     def note(self, size: Size) -> str | None:
@@ -108,6 +119,8 @@ class InferenceSettings:
         scales = "scale" + "s" * (len(self.scales) > 1) + " " + " ".join(f"{scale:g}" for scale in self.scales)
         mirrored = [name for name in ("horizontal", "vertical") if getattr(self, f"flip_{name}")]
         flips = f"flip {' and '.join(mirrored)}" if mirrored else "no flip"
+        if self.flip_horizontal and self.swapped_labels:
+            flips += f" (classes exchanged: {', '.join(f'{one}-{other}' for one, other in self.swapped_labels)})"
         window = (
             "whole images"
             if self.crop_size is None or self.stride is None
@@ -156,6 +169,8 @@ def inference_settings(
                 where="--is_slide",
                 fix="Give --crop_size W H and --stride W H",
             )
+    if given.get("swapped_labels"):
+        used["swapped_labels"] = tuple((one, other) for one, other in given["swapped_labels"])
     if "scales" in used:
         used["scales"] = _numbers(used["scales"])
     return InferenceSettings(**used, protocol=given.get("protocol") or protocols.DEFAULT)

@@ -9,8 +9,20 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import GREY, Colour, LabelValue, Padded, Size, colour_of, is_bytes, pair, to_bytes
+from paddleisa.transforms.options import (
+    GREY,
+    Colour,
+    LabelValue,
+    Padded,
+    Side,
+    Size,
+    colour_of,
+    is_bytes,
+    pair,
+    to_bytes,
+)
 from paddleisa.transforms.traits import Traits
 
 
@@ -40,19 +52,20 @@ def pad(
 
 @TRANSFORMS.register
 class Padding:
-    """Pad up to a size.
+    """Pad up to a size, or up to a multiple of a number of pixels, or both.
 
     An image larger than ``target_size`` in one direction is left as it is in that direction (the original raises
     there): it is evaluated at its own size, so VOC images above 512 pixels and other people's photographs work. The
     network takes any size; only a batch of several images needs equal ones.
 
     Args:
-        target_size: (width, height) in pixels.
+        target_size: (width, height) in pixels; None where ``size_divisor`` alone decides.
         im_padding_value: of the padding in the image: one value, or one for each channel; of 0..255 before Normalize,
             of its range behind it, where 0 is the mean.
         label_padding_value: value of the padding in labels.
         position: where the padding goes: to the right and bottom, or, for training, ``random``: the image at any place
             inside, as in the authors' training.
+        size_divisor: round width and height up to multiples of this.
     """
 
     @staticmethod
@@ -63,20 +76,27 @@ class Padding:
 
     def __init__(
         self,
-        target_size: Size,
+        target_size: Size | None = None,
         im_padding_value: Padded = GREY,
         label_padding_value: LabelValue = 255,
         position: Literal["right_bottom", "random"] = "right_bottom",
+        size_divisor: Side | None = None,
     ):
-        self.target_size, self.position = pair(target_size), position
+        if target_size is None and size_divisor is None:
+            raise ConfigError("Padding needs a size", fix="Give target_size: [width, height], or size_divisor")
+        self.target_size, self.position = pair(target_size or (1, 1)), position
+        self.size_divisor = size_divisor or 1
         self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:
+        h, w = sample["img"].shape[:2]
+        sides = max(self.target_size[0], w), max(self.target_size[1], h)
+        width, height = (-(-side // self.size_divisor) * self.size_divisor for side in sides)
         corner = (0, 0)
         if self.position == "random":
-            (h, w), (width, height), rng = sample["img"].shape[:2], self.target_size, sample["rng"]
-            corner = int(rng.integers(max(width - w, 0) + 1)), int(rng.integers(max(height - h, 0) + 1))
-        return pad_sample(sample, self.target_size, self.im_padding_value, self.label_padding_value, corner)
+            rng = sample["rng"]
+            corner = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+        return pad_sample(sample, (width, height), self.im_padding_value, self.label_padding_value, corner)
 
 
 @TRANSFORMS.register

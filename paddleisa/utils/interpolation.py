@@ -1,7 +1,7 @@
-"""Bilinear interpolation along one axis, as Paddle computes it, written as a matrix.
+"""Interpolation along one axis, bilinear as Paddle computes it and cubic as OpenCV does, written as a matrix.
 
-Interpolation along an axis is linear: each new position is the weighted mean of two old ones. So it is a matrix with
-two entries in a row, and several steps in sequence are a product of matrices.
+Interpolation along an axis is linear: each new position is the weighted sum of two or four old ones. So it is a matrix
+with as many entries in a row, and several steps in sequence are a product of matrices.
 """
 
 from __future__ import annotations
@@ -57,6 +57,22 @@ def matrix(old: int, new: int, how: Upsampling = HALF_PIXEL) -> np.ndarray:
     rows = np.arange(new)
     result[rows, first] += 1 - weight
     result[rows, second] += weight
+    return result
+
+
+def cubic_matrix(old: int, new: int) -> np.ndarray:
+    """(new, old) float32: OpenCV's ``INTER_CUBIC`` (a = -0.75); beyond an edge the outermost value goes on."""
+    place = ((np.arange(new) + 0.5) * (old / new) - 0.5).astype(np.float32)
+    first = np.floor(place)
+    weights = np.empty((new, 4), np.float32)
+    for offset in range(4):
+        distance = np.abs(place - first - (offset - 1))
+        near = (1.25 * distance - 2.25) * distance * distance + 1
+        far = ((-0.75 * distance + 3.75) * distance - 6) * distance + 3
+        weights[:, offset] = np.where(distance <= 1, near, far)
+    result = np.zeros((new, old), np.float32)
+    neighbour = np.clip(first[:, None].astype(np.int64) + np.arange(-1, 3), 0, old - 1)
+    np.add.at(result, (np.arange(new)[:, None], neighbour), weights)
     return result
 
 

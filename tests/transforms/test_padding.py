@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from draws import Draws
 
+from paddleisa.errors import ConfigError
 from paddleisa.transforms import Padding, PaddingByAspectRatio, RandomPaddingCrop, ScalePadding
 
 
@@ -76,3 +77,18 @@ def test_scale_padding_of_a_square_of_its_size_changes_nothing():
 
 def test_scale_padding_cuts_fractions_of_its_grey():
     assert (ScalePadding((20, 20))(sample(20, 10))["img"][:, :4] == 127).all()
+
+
+@pytest.mark.parametrize(("target", "size"), [(None, (32, 48)), ((40, 33), (40, 48)), ((50, 40), (40, 56))])
+def test_sides_are_rounded_up_to_a_multiple_and_undone_by_what_is_recorded(target, size):
+    img = np.random.default_rng(0).standard_normal((30, 44, 3)).astype(np.float32)
+    out = Padding(target, 0, size_divisor=8)({"img": img.copy()})
+    assert out["img"].shape[:2] == size
+    np.testing.assert_array_equal(out["img"][:30, :44], img)
+    assert not out["img"][30:].any() and not out["img"][:, 44:].any()
+    assert out["trans_info"] == [("padding", (30, 44))]
+
+
+def test_padding_without_a_size_is_refused():
+    with pytest.raises(ConfigError, match="Padding needs a size.*size_divisor"):
+        Padding()
