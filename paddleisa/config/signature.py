@@ -48,8 +48,10 @@ def options_of(cls: type) -> Options:
     except (TypeError, ValueError):  # a class of C code
         return Options({}, True)
     names = getattr(inspect.unwrap(cls.__init__), "__globals__", {})  # type: ignore[misc] # of this very class
-    if is_section(cls):
-        names = vars(sys.modules[cls.__module__])
+    if is_section(cls):  # whose fields may be of classes of other modules
+        names = {
+            name: value for base in reversed(cls.__mro__) for name, value in vars(sys.modules[base.__module__]).items()
+        }
     made = {}  # inspect shows a dataclass's default_factory as a placeholder
     if dataclasses.is_dataclass(cls):
         fields = dataclasses.fields(cls)

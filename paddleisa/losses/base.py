@@ -1,15 +1,17 @@
-"""What all losses share: precision, the ignored label, and labels that are out of range."""
+"""What all losses share: precision, the ignored label, labels that are out of range; and weighted sums of losses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 import paddle
 import paddle.nn.functional as F
-from paddle import nn
 from pydantic import BeforeValidator, Field
 
 from paddleisa.errors import ConfigError, DataError
+from paddleisa.registry import LOSSES
 
 # The original's guard against dividing by zero: 1e-5 in 2021, 1e-8 since. With one labelled pixel in 10^5 or more the
 # loss is the same in float32.
@@ -25,7 +27,7 @@ def _not_dynamic(value: object) -> object:
 ClassWeights = Annotated[list[Annotated[float, Field(ge=0)]] | None, BeforeValidator(_not_dynamic)]
 
 
-class SegmentationLoss(nn.Layer):
+class SegmentationLoss:
     """A loss of one logit map. Subclasses define ``compute``.
 
     Half precision is computed in float32, float64 stays.
@@ -37,10 +39,9 @@ class SegmentationLoss(nn.Layer):
     binary = False  # whether one logit a pixel can stand for two classes; a softmax over one channel is constant
 
     def __init__(self, ignore_index: int = 255):
-        super().__init__()
         self.ignore_index = ignore_index
 
-    def forward(self, logits, label):
+    def __call__(self, logits, label):
         """(N, K, H, W) logits and (N, H, W) or (N, 1, H, W) labels -> scalar.
 
         Raises:
@@ -113,7 +114,7 @@ def one_hot(target, labelled, logits):
     return hot * labelled.unsqueeze(1).astype(logits.dtype)
 
 
-def require_channels(logits, allowed: tuple[int, ...], loss: nn.Layer) -> None:
+def require_channels(logits, allowed: tuple[int, ...], loss: object) -> None:
     """ConfigError unless the number of channels is among ``allowed``."""
     if logits.shape[1] not in allowed:
         raise ConfigError(
@@ -121,3 +122,45 @@ def require_channels(logits, allowed: tuple[int, ...], loss: nn.Layer) -> None:
             where="loss",
             fix="Correct its number of classes or the model's, or use CrossEntropyLoss",
         )
+
+
+@LOSSES.register
+@dataclass(eq=False)
+class MixedLoss:
+    """sum(coef[i] * losses[i](logits, label)) on one logit map."""
+
+    losses: list[Annotated[Callable, LOSSES]]
+    coef: list[float]
+
+    def __post_init__(self):
+        if len(self.losses) != len(self.coef):
+            raise ConfigError(
+                f"MixedLoss has {len(self.losses)} losses and {len(self.coef)} coefficients",
+                fix="Give one coefficient for each loss",
+            )
+
+    def __call__(self, logits, label):
+        """(N, K, H, W) logits and (N, H, W) int64 labels -> scalar."""
+        return sum(c * loss(logits, label) for c, loss in zip(self.coef, self.losses, strict=True))
+
+
+@dataclass(eq=False)
+class LossTerms:
+    """The config's ``loss``: one loss and coefficient for each of the model's training outputs."""
+
+    types: list[Callable]
+    coef: list[float]
+
+    def __call__(self, outputs, label):
+        """List of (N, K, H, W) logits and (N, H, W) int64 labels -> list of scaled scalars; the loss is their sum.
+
+        Raises:
+            ConfigError: the model has another number of outputs than there are losses.
+        """
+        if len(outputs) != len(self.types):
+            raise ConfigError(
+                f"the model gives {len(outputs)} outputs in training, but the config has {len(self.types)} losses",
+                where="loss.types",
+                fix="Give one loss and one coefficient for each output, the main one first",
+            )
+        return [c * loss(x, label) for c, loss, x in zip(self.coef, self.types, outputs, strict=True)]
