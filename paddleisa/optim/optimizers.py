@@ -1,15 +1,15 @@
-"""Optimizers: PaddleSeg's names and options, Paddle's optimizers underneath."""
+"""Optimizers and gradient clipping: PaddleSeg's names and options, Paddle's optimizers underneath."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Annotated, Literal
 
 import paddle
 from paddle import nn
 from pydantic import BaseModel, ConfigDict, Field
 
 from paddleisa.errors import ConfigError
-from paddleisa.optim.grad_clip import GradClip
 from paddleisa.registry import OPTIMIZERS, NoEffect
 
 _NORMS = (nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D, nn.SyncBatchNorm)
@@ -30,8 +30,76 @@ Lazy = Annotated[bool, NoEffect("only sparse gradients can be lazy, and ISANet h
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
+class GradClip(BaseModel):
+    """How gradients are bounded before a step.
+
+    Args:
+        name: ClipGradByNorm bounds the norm of every tensor's gradient, ClipGradByGlobalNorm that of all gradients
+            together, ClipGradByValue every number.
+        clip_norm: bound of the norm.
+        max: bound of a number.
+        min: its lower bound; -max by default.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["ClipGradByNorm", "ClipGradByGlobalNorm", "ClipGradByValue"]
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    max: float | None = None
+    min: float | None = None
+
+    def build(self, parameters: list) -> GlobalNorm | nn.ClipGradByNorm | nn.ClipGradByValue:
+        """Paddle's clip object for an optimizer of ``parameters``.
+
+        Raises:
+            ConfigError: a bound is missing, or one of another kind of clipping is given.
+        """
+        by_value = self.name == "ClipGradByValue"
+        needed, others = ("max", ("clip_norm",)) if by_value else ("clip_norm", ("max", "min"))
+        where = "optimizer.grad_clip_cfg"
+        bound = getattr(self, needed)
+        if bound is None:
+            raise ConfigError(f"{self.name} needs {needed!r}", where=where, fix=f"Add {needed}: 1.0")
+        for option in others:
+            if getattr(self, option) is not None:
+                raise ConfigError(f"{self.name} has no {option!r}", where=where, fix=f"Write {needed} alone")
+        if by_value:
+            low = -bound if self.min is None else self.min
+            if low >= bound:
+                raise ConfigError(f"min {low} is not below max {bound}", where=where)
+            return nn.ClipGradByValue(max=bound, min=low)
+        if self.name == "ClipGradByNorm":
+            return nn.ClipGradByNorm(bound)
+        return GlobalNorm(bound, parameters)
+
+
+class GlobalNorm(nn.ClipGradByGlobalNorm):
+    """``paddle.nn.ClipGradByGlobalNorm`` over all parameters of an optimizer.
+
+    Paddle's own is called with one group of parameters at a time and bounds each group's norm by itself.
+
+    Args:
+        clip_norm: bound of the norm.
+        parameters: all that count.
+    """
+
+    def __init__(self, clip_norm: float, parameters: list):
+        super().__init__(clip_norm)
+        self._parameters = parameters
+
+    def __call__(self, params_grads: list) -> list:
+        """(parameter, gradient) pairs of one group, scaled by what all gradients together ask for."""
+        squares = [(p.grad.astype("float32") ** 2).sum() for p in self._parameters if p.grad is not None]
+        if not squares:
+            return params_grads
+        norm = paddle.sqrt(sum(squares))
+        factor = self.clip_norm / paddle.clip(norm, min=self.clip_norm)
+        return [(p, g if g is None else g * factor.astype(g.dtype)) for p, g in params_grads]
+
+
+@dataclass(eq=False)
 class Optimizer:
-    """Common part of the optimizers.
+    """Common part of the optimizers; its options are keywords.
 
     Frozen is what ``freeze`` names, and every group with ``lr_mult: 0``. Its parameters stay as they were loaded, and
     so do the running statistics of its batch norms, which PaddleSeg's ``lr_mult: 0`` moves on.
@@ -44,18 +112,17 @@ class Optimizer:
         freeze: parts of structured names, ``[backbone, head.aux]``.
     """
 
-    def __init__(
-        self,
-        weight_decay: Decay,
-        custom_cfg: list[Group] | None,
-        grad_clip_cfg: GradClip | None,
-        freeze: list[str] | None,
-    ):
-        self.weight_decay, self.groups = weight_decay or 0.0, [Group.model_validate(g) for g in custom_cfg or []]
-        self.clip = None if grad_clip_cfg is None else GradClip.model_validate(grad_clip_cfg)
+    _: KW_ONLY
+    weight_decay: Decay = None
+    custom_cfg: list[Group] | None = None
+    grad_clip_cfg: GradClip | None = None
+    freeze: list[str] | None = None
+
+    def __post_init__(self):
+        self.groups = [Group.model_validate(g) for g in self.custom_cfg or []]
+        self.clip = None if self.grad_clip_cfg is None else GradClip.model_validate(self.grad_clip_cfg)
         if self.clip:
             self.clip.build([])  # tells a missing bound before there is a model
-        self.freeze = freeze or []
 
     def create(self, model: nn.Layer, learning_rate: object) -> paddle.optimizer.Optimizer:
         """Paddle's optimizer over the trainable parameters of ``model``; frozen ones stop being trainable.
@@ -99,11 +166,11 @@ class Optimizer:
 
     @property
     def _freezes(self) -> list[str]:
-        return [*self.freeze, *(group.name for group in self.groups if not group.lr_mult)]
+        return [*(self.freeze or ()), *(group.name for group in self.groups if not group.lr_mult)]
 
     def _is_frozen(self, name: str) -> bool:
         group = self._group_of(name)
-        return any(part in name for part in self.freeze) or (group is not None and not group.lr_mult)
+        return any(part in name for part in self.freeze or ()) or (group is not None and not group.lr_mult)
 
     def _group_of(self, name: str) -> Group | None:
         return next((group for group in self.groups if group.name in name), None)
@@ -112,7 +179,7 @@ class Optimizer:
         names = [name for name, _ in model.named_parameters()]
         groups = [self._group_of(name) for name in names]
         unmatched = [("custom_cfg", g.name) for g in self.groups if not any(g is found for found in groups)]
-        unmatched += [("freeze", part) for part in self.freeze if not any(part in name for name in names)]
+        unmatched += [("freeze", part) for part in self.freeze or () if not any(part in name for name in names)]
         for option, part in unmatched:
             raise ConfigError(
                 f"no parameter's name contains {part!r}" + (" without an earlier group" if option != "freeze" else ""),
@@ -130,7 +197,7 @@ class Optimizer:
         result: list[dict[str, object]] = [{"params": rest}] if rest else []
         for group in self.groups:
             members = [p for name, p in trained if self._group_of(name) is group]
-            decay = self.weight_decay * group.weight_decay_mult
+            decay = (self.weight_decay or 0.0) * group.weight_decay_mult
             if members:
                 result.append({"params": members, "learning_rate": group.lr_mult, "weight_decay": decay})
         return result
@@ -140,127 +207,75 @@ class Optimizer:
 
 
 @OPTIMIZERS.register
+@dataclass(eq=False)
 class Momentum(Optimizer):
     """Stochastic gradient descent with momentum.
 
     Args:
         momentum: share of the last step in the next.
-        weight_decay, custom_cfg, grad_clip_cfg, freeze: see :class:`Optimizer`.
         use_nesterov: take the gradient ahead of the step (Nesterov 1983).
     """
 
-    def __init__(
-        self,
-        momentum: Beta = 0.9,
-        weight_decay: Decay = None,
-        custom_cfg: list[Group] | None = None,
-        grad_clip_cfg: GradClip | None = None,
-        use_nesterov: bool = False,
-        freeze: list[str] | None = None,
-    ):
-        super().__init__(weight_decay, custom_cfg, grad_clip_cfg, freeze)
-        self.momentum, self.use_nesterov = momentum, use_nesterov
+    momentum: Beta = 0.9
+    use_nesterov: bool = False
 
     def _make(self, parameters, learning_rate, weight_decay, clip):
+        rest = {"parameters": parameters, "weight_decay": weight_decay, "grad_clip": clip}
         if not self.momentum:
-            return paddle.optimizer.SGD(learning_rate, parameters, weight_decay=weight_decay, grad_clip=clip)
-        return paddle.optimizer.Momentum(
-            learning_rate,
-            self.momentum,
-            parameters,
-            use_nesterov=self.use_nesterov,
-            weight_decay=weight_decay,
-            grad_clip=clip,
-        )
+            return paddle.optimizer.SGD(learning_rate, **rest)
+        return paddle.optimizer.Momentum(learning_rate, self.momentum, use_nesterov=self.use_nesterov, **rest)
 
 
 @OPTIMIZERS.register
+@dataclass(eq=False)
 class SGD(Momentum):
     """Stochastic gradient descent; with a ``momentum`` in the config it is Momentum, as in PaddleSeg.
 
     Args:
         momentum: none by default. (The ``sgd`` of 2021 meant 0.9.)
-        weight_decay, custom_cfg, grad_clip_cfg, freeze: see :class:`Optimizer`.
-        use_nesterov: see :class:`Momentum`.
     """
 
-    def __init__(
-        self,
-        momentum: Beta | None = None,
-        weight_decay: Decay = None,
-        custom_cfg: list[Group] | None = None,
-        grad_clip_cfg: GradClip | None = None,
-        use_nesterov: bool = False,
-        freeze: list[str] | None = None,
-    ):
-        if use_nesterov and not momentum:
+    momentum: Beta | None = None  # type: ignore[assignment] # another default, and null for it
+
+    def __post_init__(self):
+        if self.use_nesterov and not self.momentum:
             raise ConfigError("use_nesterov needs a momentum", fix="Add momentum: 0.9")
-        super().__init__(momentum or 0.0, weight_decay, custom_cfg, grad_clip_cfg, use_nesterov, freeze)
+        self.momentum = self.momentum or 0.0
+        super().__post_init__()
 
 
 @OPTIMIZERS.register
+@dataclass(eq=False)
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015) with L2 regularisation.
 
     Args:
         beta1, beta2: decay of the averages of the gradient and of its square.
         epsilon: added to the denominator.
-        weight_decay, custom_cfg, grad_clip_cfg, freeze: see :class:`Optimizer`.
         lazy_mode: does nothing: only sparse gradients can be lazy, and ISANet has none.
     """
 
-    _class: type = paddle.optimizer.Adam
-
-    def __init__(
-        self,
-        beta1: Beta = 0.9,
-        beta2: Beta = 0.999,
-        epsilon: Annotated[float, Field(gt=0)] = 1e-8,
-        weight_decay: Decay = None,
-        custom_cfg: list[Group] | None = None,
-        grad_clip_cfg: GradClip | None = None,
-        lazy_mode: Lazy = False,
-        freeze: list[str] | None = None,
-    ):
-        super().__init__(weight_decay, custom_cfg, grad_clip_cfg, freeze)
-        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+    beta1: Beta = 0.9
+    beta2: Beta = 0.999
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
+    lazy_mode: Lazy = False
 
     def _make(self, parameters, learning_rate, weight_decay, clip):
-        return self._class(
-            learning_rate,
-            self.beta1,
-            self.beta2,
-            self.epsilon,
-            parameters,
-            weight_decay=weight_decay or 0.0,
-            grad_clip=clip,
-        )
+        make = paddle.optimizer.AdamW if isinstance(self, AdamW) else paddle.optimizer.Adam
+        numbers = (self.beta1, self.beta2, self.epsilon)
+        return make(learning_rate, *numbers, parameters, weight_decay=weight_decay or 0.0, grad_clip=clip)
 
 
 @OPTIMIZERS.register
+@dataclass(eq=False)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
 
     Args:
-        beta1, beta2, epsilon, lazy_mode: see :class:`Adam`.
         weight_decay: share of a weight that a step at rate 1 takes off.
-        custom_cfg, grad_clip_cfg, freeze: see :class:`Optimizer`.
     """
 
-    _class = paddle.optimizer.AdamW
-
-    def __init__(
-        self,
-        beta1: Beta = 0.9,
-        beta2: Beta = 0.999,
-        epsilon: Annotated[float, Field(gt=0)] = 1e-8,
-        weight_decay: Decay = 0.01,
-        custom_cfg: list[Group] | None = None,
-        grad_clip_cfg: GradClip | None = None,
-        lazy_mode: Lazy = False,
-        freeze: list[str] | None = None,
-    ):
-        super().__init__(beta1, beta2, epsilon, weight_decay, custom_cfg, grad_clip_cfg, lazy_mode, freeze)
+    weight_decay: Decay = field(default=0.01, kw_only=True)
 
 
 for _name in ("AdamWDL", "AdamWDL_CAE"):

@@ -3,6 +3,8 @@
 So a training that is continued under another plan has that plan's rate from its first step on.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated
@@ -12,8 +14,6 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 
-# No `from __future__ import annotations` here: the config check reads these fields' annotations from classes of other
-# modules, where their names may mean nothing.
 Rate = Annotated[float, Field(gt=0, le=1e6)]
 Factor = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
