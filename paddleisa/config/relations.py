@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from paddleisa.config.problems import Problems
 from paddleisa.config.signature import options_of
+from paddleisa.config.values import fits
 from paddleisa.datasets.classes import classes_of
 from paddleisa.errors import ConfigError, WeightsError
 from paddleisa.registry import BACKBONES, DATASETS, HEADS, MODELS, Registry
@@ -131,9 +132,10 @@ def _check_head(tree: Node, problems: Problems) -> None:
         flat, own = tree.at(("model", key)), tree.at(("model", "head", key))
         if flat is None or flat.value is None:
             continue
-        if key not in options_of(head_class).known:
+        option = options_of(head_class).known.get(key)
+        if option is None:
             problem, fix = f"{head_class.__name__} has no option {key!r}", f"Remove {key} from the model"
-        elif own is not None and own.plain() != flat.plain():
+        elif own is not None and own.plain() != flat.plain() and fits(own.plain(), option.annotation):
             problem = f"{key} is {shown(flat.plain())} in the model and {shown(own.plain())} in its head ({own.origin})"
             fix = "Give it once"
         else:

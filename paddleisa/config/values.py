@@ -56,6 +56,15 @@ def coerce(value: object, annotation: object) -> object:
         raise BadValue(problem, _advice(value, annotation, adapter)) from error
 
 
+def fits(value: object, annotation: object) -> bool:
+    """Whether :func:`coerce` takes ``value``."""
+    try:
+        coerce(value, annotation)
+    except BadValue:
+        return False
+    return True
+
+
 def _absurd(value: object) -> int | float | None:
     """A number in ``value`` that no component is made for; what it can use otherwise is its annotation's to say."""
     if isinstance(value, list | dict):

@@ -4,8 +4,6 @@ from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.color import Normalize, RandomBlur, RandomBrightnessShift, RandomDistort, RandomNoise
 from paddleisa.transforms.compose import Compose
 from paddleisa.transforms.crop import RandomCenterCrop, RandomPaddingCrop, RandomScaleAspect
-from paddleisa.transforms.fit import ResizeToFit
-from paddleisa.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
 from paddleisa.transforms.padding import Padding, PaddingByAspectRatio, ScalePadding
 from paddleisa.transforms.resize import (
     LimitLong,
@@ -14,8 +12,9 @@ from paddleisa.transforms.resize import (
     ResizeByShort,
     ResizeRangeScaling,
     ResizeStepScaling,
+    ResizeToFit,
 )
-from paddleisa.transforms.warp import RandomAffine, RandomRotation
+from paddleisa.transforms.warp import RandomAffine, RandomHorizontalFlip, RandomRotation, RandomVerticalFlip
 
 _NO_SUCH_TARGET = "no model here has such an output: remove it"
 TRANSFORMS.explain("AddEdgeLabel", f"It makes labels of edges, and {_NO_SUCH_TARGET}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import cv2
@@ -12,7 +13,10 @@ from pydantic import AfterValidator, Field
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import enhance
-from paddleisa.transforms.options import Probability, to_bytes
+from paddleisa.transforms.options import (
+    Probability,
+    to_bytes,
+)
 from paddleisa.transforms.traits import Traits
 
 Spread = Annotated[float, Field(ge=0, le=100)]
@@ -89,6 +93,7 @@ class Normalize:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomDistort:
     """Change brightness, contrast, saturation, hue and sharpness, in random order, each with its own probability.
 
@@ -110,27 +115,26 @@ class RandomDistort:
 
     traits = Traits(random=True, values="bytes")
 
-    def __init__(
-        self,
-        brightness_range: Spread = 0.5,
-        brightness_prob: Probability = 0.5,
-        contrast_range: Spread = 0.5,
-        contrast_prob: Probability = 0.5,
-        saturation_range: Spread = 0.5,
-        saturation_prob: Probability = 0.5,
-        hue_range: Annotated[float, Field(ge=0, le=255)] = 18,
-        hue_prob: Probability = 0.5,
-        sharpness_range: Spread = 0.5,
-        sharpness_prob: Probability = 0.0,
-    ):
+    brightness_range: Spread = 0.5
+    brightness_prob: Probability = 0.5
+    contrast_range: Spread = 0.5
+    contrast_prob: Probability = 0.5
+    saturation_range: Spread = 0.5
+    saturation_prob: Probability = 0.5
+    hue_range: Annotated[float, Field(ge=0, le=255)] = 18
+    hue_prob: Probability = 0.5
+    sharpness_range: Spread = 0.5
+    sharpness_prob: Probability = 0.0
+
+    def __post_init__(self):
         self._operations = [
-            (enhance.brightness, 1, brightness_range, brightness_prob),
-            (enhance.contrast, 1, contrast_range, contrast_prob),
-            (enhance.saturation, 1, saturation_range, saturation_prob),
-            (enhance.hue, 0, hue_range, hue_prob),
+            (enhance.brightness, 1, self.brightness_range, self.brightness_prob),
+            (enhance.contrast, 1, self.contrast_range, self.contrast_prob),
+            (enhance.saturation, 1, self.saturation_range, self.saturation_prob),
+            (enhance.hue, 0, self.hue_range, self.hue_prob),
         ]
-        if sharpness_prob > 0:  # otherwise the draws are those of a version that did not have it
-            self._operations.append((enhance.sharpness, 1, sharpness_range, sharpness_prob))
+        if self.sharpness_prob > 0:  # otherwise the draws are those of a version that did not have it
+            self._operations.append((enhance.sharpness, 1, self.sharpness_range, self.sharpness_prob))
 
     def __call__(self, sample: dict) -> dict:
         rng = sample["rng"]
@@ -144,6 +148,7 @@ class RandomDistort:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomBlur:
     """Blur over 3, 5, 7 or 9 pixels.
 
@@ -158,10 +163,8 @@ class RandomBlur:
 
     traits = Traits(random=True, values="bytes")
 
-    def __init__(
-        self, prob: Probability = 0.1, blur_type: Literal["gaussian", "median", "blur", "random"] = "gaussian"
-    ):
-        self.prob, self.blur_type = prob, blur_type
+    prob: Probability = 0.1
+    blur_type: Literal["gaussian", "median", "blur", "random"] = "gaussian"
 
     def __call__(self, sample: dict) -> dict:
         rng = sample["rng"]
@@ -182,6 +185,7 @@ _BLURS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomNoise:
     """Add Gaussian noise to every value, with a probability; the result stays in 0..255, with fractions.
 
@@ -192,8 +196,8 @@ class RandomNoise:
 
     traits = Traits(random=True, values="bytes")
 
-    def __init__(self, prob: Probability = 0.5, max_sigma: Annotated[float, Field(ge=0, le=255)] = 10.0):
-        self.prob, self.max_sigma = prob, max_sigma
+    prob: Probability = 0.5
+    max_sigma: Annotated[float, Field(ge=0, le=255)] = 10.0
 
     def __call__(self, sample: dict) -> dict:
         rng, img = sample["rng"], sample["img"]
@@ -204,6 +208,7 @@ class RandomNoise:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomBrightnessShift:
     """Add the same whole number to all values, with a probability, as the authors' training does; cut to 0..255.
 
@@ -214,8 +219,8 @@ class RandomBrightnessShift:
 
     traits = Traits(random=True, values="bytes")
 
-    def __init__(self, max_shift: Annotated[int, Field(ge=0, le=255)] = 10, prob: Probability = 1.0):
-        self.max_shift, self.prob = max_shift, prob
+    max_shift: Annotated[int, Field(ge=0, le=255)] = 10
+    prob: Probability = 1.0
 
     def __call__(self, sample: dict) -> dict:
         rng = sample["rng"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import cv2
@@ -10,13 +11,20 @@ from pydantic import Field
 
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import padding
-from paddleisa.transforms.options import GREY, LabelValue, Padded, Probability, Size, colour_of, pair
+from paddleisa.transforms.options import (
+    GREY,
+    LabelValue,
+    Padded,
+    Probability,
+    Size,
+)
 from paddleisa.transforms.traits import Traits
 
 Window = tuple[slice, slice]  # rows, columns
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomPaddingCrop:
     """Cut a random window; an image smaller than the window is first padded at the right and bottom.
 
@@ -33,20 +41,13 @@ class RandomPaddingCrop:
 
     traits = Traits(random=True, geometry="lost")
 
-    def __init__(
-        self,
-        crop_size: Size = (512, 512),
-        im_padding_value: Padded = GREY,
-        label_padding_value: LabelValue = 255,
-        category_max_ratio: Annotated[float, Field(gt=0)] = 1.0,
-        ignore_index: LabelValue = 255,
-        loop_times: Annotated[int, Field(gt=0, le=1000)] = 10,
-        padding: bool = True,
-    ):
-        self.crop_size = pair(crop_size)
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
-        self.category_max_ratio, self.ignore_index = category_max_ratio, ignore_index
-        self.loop_times, self.padding = loop_times, padding
+    crop_size: Size = (512, 512)
+    im_padding_value: Padded = GREY
+    label_padding_value: LabelValue = 255
+    category_max_ratio: Annotated[float, Field(gt=0)] = 1.0
+    ignore_index: LabelValue = 255
+    loop_times: Annotated[int, Field(gt=0, le=1000)] = 10
+    padding: bool = True
 
     def draw(self, height: int, width: int, rng: np.random.Generator) -> Window:
         """The window in a ``height`` x ``width`` image; it may reach beyond, where the padding will be."""
@@ -82,6 +83,7 @@ class RandomPaddingCrop:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomCenterCrop:
     """Cut random amounts off both sides, near the centre: up to half of the width and of the height by default.
 
@@ -91,8 +93,7 @@ class RandomCenterCrop:
 
     traits = Traits(random=True, geometry="lost")
 
-    def __init__(self, retain_ratio: tuple[Probability, Probability] = (0.5, 0.5)):
-        self.retain_ratio = tuple(retain_ratio)
+    retain_ratio: tuple[Probability, Probability] = (0.5, 0.5)
 
     def __call__(self, sample: dict) -> dict:
         rng, (h, w) = sample["rng"], sample["img"].shape[:2]
@@ -110,6 +111,7 @@ def _below(rng: np.random.Generator, limit: int) -> int:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomScaleAspect:
     """Cut a random window of random area and proportions and scale it back to the image's size.
 
@@ -122,8 +124,8 @@ class RandomScaleAspect:
 
     traits = Traits(random=True, geometry="lost")
 
-    def __init__(self, min_scale: Probability = 0.5, aspect_ratio: Probability = 0.33):
-        self.min_scale, self.aspect_ratio = min_scale, aspect_ratio
+    min_scale: Probability = 0.5
+    aspect_ratio: Probability = 0.33
 
     def __call__(self, sample: dict) -> dict:
         h, w = sample["img"].shape[:2]

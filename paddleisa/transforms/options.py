@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from paddleisa.errors import ConfigError
+
 Side = Annotated[int, Field(gt=0, le=32767)]  # OpenCV's warps count pixels in 16 bits
 Size = tuple[Side, Side]  # width, height
 Factor = Annotated[float, Field(gt=0, le=100)]
@@ -28,10 +30,17 @@ def colour_of(value: Padded) -> Colour:
     return red, green, blue
 
 
-def pair(size: Size) -> tuple[int, int]:
-    """(width, height) as a tuple, whatever it was given as."""
-    width, height = size
-    return width, height
+def require_order(transform: object, low: str, high: str) -> None:
+    """ConfigError where the option ``low`` of a transform is larger than its option ``high``; None bounds nothing."""
+    least, most = getattr(transform, low), getattr(transform, high)
+    if least is not None and most is not None and least > most:
+        raise ConfigError(f"{low} {least} is larger than {high} {most}", fix="Swap or change them")
+
+
+def require_rising(name: str, bounds: tuple[float, float] | None) -> None:
+    """ConfigError where a range begins with its larger number."""
+    if bounds is not None and bounds[0] > bounds[1]:
+        raise ConfigError(f"{name} {list(bounds)} is upside down", fix="Write the smaller number first")
 
 
 def to_bytes(img: np.ndarray) -> np.ndarray:

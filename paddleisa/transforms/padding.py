@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import cv2
@@ -13,21 +14,19 @@ from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.options import (
     GREY,
-    Colour,
     LabelValue,
     Padded,
     Side,
     Size,
     colour_of,
     is_bytes,
-    pair,
     to_bytes,
 )
 from paddleisa.transforms.traits import Traits
 
 
 def pad(
-    part: np.ndarray, size: tuple[int, int], colour: Colour, label: int, corner: tuple[int, int] = (0, 0)
+    part: np.ndarray, size: tuple[int, int], colour: Padded, label: int, corner: tuple[int, int] = (0, 0)
 ) -> np.ndarray:
     """An image (H, W, 3) or a label (H, W) inside a larger one; a side that is long enough already keeps its length.
 
@@ -36,7 +35,7 @@ def pad(
     Args:
         part: the image or label.
         size: (width, height) to pad to.
-        colour: of the added pixels of an image.
+        colour: of the added pixels of an image, one value or one for each channel.
         label: value of the added pixels of a label.
         corner: (left, top) of ``part`` in the result.
     """
@@ -44,13 +43,14 @@ def pad(
     right, bottom = max(size[0] - w - left, 0), max(size[1] - h - top, 0)
     if not (left or top or right or bottom):
         return part
-    if part.ndim == 3 and part.dtype == np.uint8 and not is_bytes(colour):
+    if part.ndim == 3 and part.dtype == np.uint8 and not is_bytes(colour_of(colour)):
         part = part.astype(np.float32)
-    value = colour if part.ndim == 3 else label
+    value = colour_of(colour) if part.ndim == 3 else label
     return cv2.copyMakeBorder(part, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class Padding:
     """Pad up to a size, or up to a multiple of a number of pixels, or both.
 
@@ -74,24 +74,20 @@ class Padding:
         random = options["position"] == "random"
         return Traits(random=random, geometry="lost" if random else "recorded")
 
-    def __init__(
-        self,
-        target_size: Size | None = None,
-        im_padding_value: Padded = GREY,
-        label_padding_value: LabelValue = 255,
-        position: Literal["right_bottom", "random"] = "right_bottom",
-        size_divisor: Side | None = None,
-    ):
-        if target_size is None and size_divisor is None:
+    target_size: Size | None = None
+    im_padding_value: Padded = GREY
+    label_padding_value: LabelValue = 255
+    position: Literal["right_bottom", "random"] = "right_bottom"
+    size_divisor: Side | None = None
+
+    def __post_init__(self):
+        if self.target_size is None and self.size_divisor is None:
             raise ConfigError("Padding needs a size", fix="Give target_size: [width, height], or size_divisor")
-        self.target_size, self.position = pair(target_size or (1, 1)), position
-        self.size_divisor = size_divisor or 1
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
 
     def __call__(self, sample: dict) -> dict:
         h, w = sample["img"].shape[:2]
-        sides = max(self.target_size[0], w), max(self.target_size[1], h)
-        width, height = (-(-side // self.size_divisor) * self.size_divisor for side in sides)
+        least, divisor = self.target_size or (1, 1), self.size_divisor or 1
+        width, height = (-(-max(sides) // divisor) * divisor for sides in zip(least, (w, h), strict=True))
         corner = (0, 0)
         if self.position == "random":
             rng = sample["rng"]
@@ -100,6 +96,7 @@ class Padding:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class PaddingByAspectRatio:
     """Pad at the right or bottom until width / height is a given ratio.
 
@@ -111,14 +108,9 @@ class PaddingByAspectRatio:
 
     traits = Traits(geometry="recorded")
 
-    def __init__(
-        self,
-        aspect_ratio: Annotated[float, Field(ge=0.01, le=100)] = 1,
-        im_padding_value: Padded = GREY,
-        label_padding_value: LabelValue = 255,
-    ):
-        self.aspect_ratio = aspect_ratio
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
+    aspect_ratio: Annotated[float, Field(ge=0.01, le=100)] = 1
+    im_padding_value: Padded = GREY
+    label_padding_value: LabelValue = 255
 
     def __call__(self, sample: dict) -> dict:
         h, w = sample["img"].shape[:2]
@@ -130,7 +122,7 @@ class PaddingByAspectRatio:
 
 
 def pad_sample(
-    sample: dict, size: tuple[int, int], colour: Colour, label_value: int, corner: tuple[int, int] = (0, 0)
+    sample: dict, size: tuple[int, int], colour: Padded, label_value: int, corner: tuple[int, int] = (0, 0)
 ) -> dict:
     """Pad image and label-like fields up to ``size`` (width, height), and remember the old size."""
     sample.setdefault("trans_info", []).append(("padding", sample["img"].shape[:2]))
@@ -140,6 +132,7 @@ def pad_sample(
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class ScalePadding:
     """Pad to a square around the image and resize it; for training, since the way back is not recorded.
 
@@ -154,14 +147,9 @@ class ScalePadding:
 
     traits = Traits(geometry="lost", values="bytes")
 
-    def __init__(
-        self,
-        target_size: Size = (512, 512),
-        im_padding_value: Padded = GREY,
-        label_padding_value: LabelValue = 255,
-    ):
-        self.target_size = pair(target_size)
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
+    target_size: Size = (512, 512)
+    im_padding_value: Padded = GREY
+    label_padding_value: LabelValue = 255
 
     def __call__(self, sample: dict) -> dict:
         h, w = sample["img"].shape[:2]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import cv2
@@ -16,7 +17,15 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import Factor, Interpolation, Side, Size, pair, to_bytes
+from paddleisa.transforms.options import (
+    Factor,
+    Interpolation,
+    Side,
+    Size,
+    require_order,
+    require_rising,
+    to_bytes,
+)
 from paddleisa.transforms.traits import Traits
 from paddleisa.utils.pixels import require_size
 
@@ -63,6 +72,7 @@ def scaled_size(img: np.ndarray, scale: float) -> tuple[int, int]:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class Resize:
     """Resize to a fixed size.
 
@@ -79,15 +89,10 @@ class Resize:
         """An interpolation may be drawn."""
         return Traits(random=options["interp"] == "RANDOM", geometry="recorded")
 
-    def __init__(
-        self,
-        target_size: Size = (512, 512),
-        interp: Interpolation | Literal["RANDOM"] = "LINEAR",
-        keep_ratio: bool = False,
-        size_divisor: Side | None = None,
-    ):
-        self.target_size, self.interp = pair(target_size), interp
-        self.keep_ratio, self.size_divisor = keep_ratio, size_divisor
+    target_size: Size = (512, 512)
+    interp: Interpolation | Literal["RANDOM"] = "LINEAR"
+    keep_ratio: bool = False
+    size_divisor: Side | None = None
 
     def __call__(self, sample: dict) -> dict:
         interp = self.interp
@@ -104,6 +109,7 @@ class Resize:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class ResizeByLong:
     """Resize so that the longer side is ``long_size`` pixels, keeping the proportions.
 
@@ -113,8 +119,7 @@ class ResizeByLong:
 
     traits = Traits(geometry="recorded")
 
-    def __init__(self, long_size: Side):
-        self.long_size = long_size
+    long_size: Side
 
     def __call__(self, sample: dict) -> dict:
         img = sample["img"]
@@ -122,6 +127,7 @@ class ResizeByLong:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class ResizeByShort:
     """Resize so that the shorter side is ``short_size`` pixels, keeping the proportions.
 
@@ -135,17 +141,16 @@ class ResizeByShort:
 
     traits = Traits(geometry="recorded")
 
-    def __init__(
-        self,
-        short_size: Side,
-        max_size: Annotated[float, Field(gt=0)] | Literal[-1] | None = None,
-        interp: Interpolation = "LINEAR",
-        as_bytes: bool = False,
-    ):
-        self.short_size, self.interp, self.as_bytes = short_size, interp, as_bytes
-        self.max_size = None if max_size == -1 else max_size
-        if self.max_size is not None and self.max_size < short_size:
-            raise ConfigError(f"max_size {max_size} is smaller than short_size {short_size}", fix="Swap or change them")
+    short_size: Side
+    max_size: Annotated[float, Field(gt=0)] | Literal[-1] | None = None
+    interp: Interpolation = "LINEAR"
+    as_bytes: bool = False
+
+    def __post_init__(self):
+        self.max_size = None if self.max_size == -1 else self.max_size
+        if self.max_size is not None and self.max_size < self.short_size:
+            problem = f"max_size {self.max_size} is smaller than short_size {self.short_size}"
+            raise ConfigError(problem, fix="Swap or change them")
 
     def __call__(self, sample: dict) -> dict:
         short, long = sorted(sample["img"].shape[:2])
@@ -156,6 +161,7 @@ class ResizeByShort:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class LimitLong:
     """Bring the longer side into a range, keeping the proportions; images already inside it keep their pixels.
 
@@ -166,10 +172,11 @@ class LimitLong:
 
     traits = Traits(geometry="recorded")
 
-    def __init__(self, max_long: Side | None = None, min_long: Side | None = None):
-        if max_long is not None and min_long is not None and min_long > max_long:
-            raise ConfigError(f"min_long {min_long} is larger than max_long {max_long}", fix="Swap or change them")
-        self.max_long, self.min_long = max_long, min_long
+    max_long: Side | None = None
+    min_long: Side | None = None
+
+    def __post_init__(self):
+        require_order(self, "min_long", "max_long")
 
     def __call__(self, sample: dict) -> dict:
         img = sample["img"]
@@ -183,6 +190,7 @@ class LimitLong:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class ResizeRangeScaling:
     """Resize the longer side to a length drawn uniformly from a range, keeping the proportions.
 
@@ -196,10 +204,11 @@ class ResizeRangeScaling:
         """A range of one length leaves nothing to draw."""
         return Traits(random=options["min_value"] != options["max_value"], geometry="recorded")
 
-    def __init__(self, min_value: Side = 400, max_value: Side = 600):
-        if min_value > max_value:
-            raise ConfigError(f"min_value {min_value} is larger than max_value {max_value}", fix="Swap or change them")
-        self.min_value, self.max_value = min_value, max_value
+    min_value: Side = 400
+    max_value: Side = 600
+
+    def __post_init__(self):
+        require_order(self, "min_value", "max_value")
 
     def __call__(self, sample: dict) -> dict:
         img = sample["img"]
@@ -208,6 +217,7 @@ class ResizeRangeScaling:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class ResizeStepScaling:
     """Scale by a factor drawn from evenly spaced ones, each as likely: 0.5, 0.75, ... 2.0 in the published configs.
 
@@ -228,27 +238,19 @@ class ResizeStepScaling:
         fixed = options["min_scale_factor"] == options["max_scale_factor"] and options["aspect_range"] is None
         return Traits(random=not fixed, geometry="recorded")
 
-    def __init__(
-        self,
-        min_scale_factor: Factor = 0.75,
-        max_scale_factor: Factor = 1.25,
-        scale_step_size: Annotated[float, Field(ge=0, le=100)] = 0.25,
-        aspect_range: tuple[Factor, Factor] | None = None,
-        interp: Interpolation = "LINEAR",
-        as_bytes: bool = False,
-    ):
-        if min_scale_factor > max_scale_factor:
-            raise ConfigError(
-                f"min_scale_factor {min_scale_factor} is larger than max_scale_factor {max_scale_factor}",
-                fix="Swap or change them",
-            )
-        self.min_scale_factor, self.max_scale_factor = min_scale_factor, max_scale_factor
-        self.scale_step_size = scale_step_size
-        if scale_step_size > 0 and (max_scale_factor - min_scale_factor) / scale_step_size > 10_000:
-            raise ConfigError(f"scale_step_size {scale_step_size} makes too many factors", fix="0 draws any of them")
-        if aspect_range is not None and aspect_range[0] > aspect_range[1]:
-            raise ConfigError(f"aspect_range {list(aspect_range)} is upside down", fix="Write the smaller number first")
-        self.aspect_range, self.interp, self.as_bytes = aspect_range, interp, as_bytes
+    min_scale_factor: Factor = 0.75
+    max_scale_factor: Factor = 1.25
+    scale_step_size: Annotated[float, Field(ge=0, le=100)] = 0.25
+    aspect_range: tuple[Factor, Factor] | None = None
+    interp: Interpolation = "LINEAR"
+    as_bytes: bool = False
+
+    def __post_init__(self):
+        require_order(self, "min_scale_factor", "max_scale_factor")
+        step = self.scale_step_size
+        if step > 0 and (self.max_scale_factor - self.min_scale_factor) / step > 10_000:
+            raise ConfigError(f"scale_step_size {step} makes too many factors", fix="0 draws any of them")
+        require_rising("aspect_range", self.aspect_range)
 
     @property
     def is_plain(self) -> bool:
@@ -278,3 +280,40 @@ class ResizeStepScaling:
             stretch = math.sqrt(sample["rng"].uniform(*self.aspect_range))
             size = int(w * (stretch * factor)), int(h * (math.sqrt(1 / stretch**2) * factor))
         return resize_sample(sample, size, self.interp, self.as_bytes)
+
+
+@TRANSFORMS.register
+@dataclass(eq=False)
+class ResizeToFit:
+    """Resize to the largest size that fits into a frame, keeping the proportions (mmcv's ``imrescale``).
+
+    The frame may lie either way: the longer side is bounded by its longer number, the shorter side by its shorter one.
+    Unlike ``Resize`` with ``keep_ratio``, halves are rounded up (2048x1024 into 2049x1025 gives 2049x1025, not
+    2049x1024), and uint8 images stay uint8, each pixel rounded to a whole number.
+
+    Args:
+        target_size: (width, height) of the frame in pixels.
+        ratio_range: smallest and largest factor on the frame, drawn uniformly for each image; None for none.
+    """
+
+    @staticmethod
+    def traits(options: Mapping[str, object]) -> Traits:
+        """A range is drawn from."""
+        return Traits(random=options["ratio_range"] is not None, geometry="recorded")
+
+    target_size: Size
+    ratio_range: tuple[Factor, Factor] | None = None
+
+    def __post_init__(self):
+        require_rising("ratio_range", self.ratio_range)
+
+    def __call__(self, sample: dict) -> dict:
+        frame = self.target_size
+        if self.ratio_range is not None:
+            ratio = sample["rng"].uniform(*self.ratio_range)
+            frame = max(1, int(frame[0] * ratio)), max(1, int(frame[1] * ratio))
+        img = sample["img"]
+        h, w = img.shape[:2]
+        scale = min(max(frame) / max(h, w), min(frame) / min(h, w))
+        size = max(1, int(w * scale + 0.5)), max(1, int(h * scale + 0.5))
+        return resize_sample(sample, size, as_bytes=img.dtype == np.uint8)

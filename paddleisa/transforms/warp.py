@@ -1,32 +1,32 @@
-"""Rotations and other affine maps of image and label together, with PaddleSeg's names, defaults and draws."""
+"""Random flips, rotations and other affine maps of image and label together: PaddleSeg's names, defaults and draws."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import cv2
 import numpy as np
 from pydantic import Field
 
-from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms.options import (
     GREY,
-    Colour,
     Degrees,
     Factor,
     LabelValue,
     Padded,
+    Probability,
     Size,
     colour_of,
-    pair,
+    require_order,
     to_bytes,
 )
 from paddleisa.transforms.traits import Traits
 
 
-def warp_sample(sample: dict, matrix: np.ndarray, size: tuple[int, int], colour: Colour, label: int) -> dict:
+def warp_sample(sample: dict, matrix: np.ndarray, size: tuple[int, int], colour: Padded, label: int) -> dict:
     """Image (bilinear, of its own type) and labels (nearest) under an affine map.
 
     Args:
@@ -36,13 +36,15 @@ def warp_sample(sample: dict, matrix: np.ndarray, size: tuple[int, int], colour:
         colour: of the image where nothing is mapped to.
         label: of labels there.
     """
-    sample["img"] = cv2.warpAffine(sample["img"], matrix, size, None, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT, colour)
+    border = (cv2.BORDER_CONSTANT, colour_of(colour))
+    sample["img"] = cv2.warpAffine(sample["img"], matrix, size, None, cv2.INTER_LINEAR, *border)
     for key in sample.get("gt_fields", []):
         sample[key] = cv2.warpAffine(sample[key], matrix, size, None, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, label)
     return sample
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomRotation:
     """Rotate by a random angle about the centre; the result grows so that all of the image is in it.
 
@@ -54,11 +56,9 @@ class RandomRotation:
 
     traits = Traits(random=True, geometry="lost")
 
-    def __init__(
-        self, max_rotation: Degrees = 15, im_padding_value: Padded = GREY, label_padding_value: LabelValue = 255
-    ):
-        self.max_rotation = max_rotation
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
+    max_rotation: Degrees = 15
+    im_padding_value: Padded = GREY
+    label_padding_value: LabelValue = 255
 
     def __call__(self, sample: dict) -> dict:
         if self.max_rotation == 0:
@@ -74,6 +74,7 @@ class RandomRotation:
 
 
 @TRANSFORMS.register
+@dataclass(eq=False)
 class RandomAffine:
     """Shift, rotate and scale at random into a picture of a fixed size. The image is cut to whole numbers first.
 
@@ -89,24 +90,16 @@ class RandomAffine:
 
     traits = Traits(random=True, geometry="lost", values="bytes")
 
-    def __init__(
-        self,
-        size: Size = (224, 224),
-        translation_offset: Annotated[float, Field(ge=0, le=32767)] = 0,
-        max_rotation: Degrees = 15,
-        min_scale_factor: Factor = 0.75,
-        max_scale_factor: Factor = 1.25,
-        im_padding_value: Padded = (128, 128, 128),
-        label_padding_value: LabelValue = 255,
-    ):
-        if min_scale_factor > max_scale_factor:
-            raise ConfigError(
-                f"min_scale_factor {min_scale_factor} is larger than max_scale_factor {max_scale_factor}",
-                fix="Swap or change them",
-            )
-        self.size, self.translation_offset, self.max_rotation = pair(size), translation_offset, max_rotation
-        self.min_scale_factor, self.max_scale_factor = min_scale_factor, max_scale_factor
-        self.im_padding_value, self.label_padding_value = colour_of(im_padding_value), label_padding_value
+    size: Size = (224, 224)
+    translation_offset: Annotated[float, Field(ge=0, le=32767)] = 0
+    max_rotation: Degrees = 15
+    min_scale_factor: Factor = 0.75
+    max_scale_factor: Factor = 1.25
+    im_padding_value: Padded = (128, 128, 128)
+    label_padding_value: LabelValue = 255
+
+    def __post_init__(self):
+        require_order(self, "min_scale_factor", "max_scale_factor")
 
     def __call__(self, sample: dict) -> dict:
         sample["img"] = to_bytes(sample["img"])
@@ -125,3 +118,58 @@ class RandomAffine:
         turn = np.array([[a, b, (1 - a) * x - b * y], [-b, a, b * x + (1 - a) * y]])
         shift = np.array([[1, 0, (w - right) / 2], [0, 1, (h - bottom) / 2], [0, 0, 1]])
         return turn @ shift
+
+
+@TRANSFORMS.register
+@dataclass(eq=False)
+class RandomHorizontalFlip:
+    """Mirror left and right with a probability.
+
+    Args:
+        prob: the probability.
+        swapped_labels: pairs of class ids that a mirror turns into each other, such as left and right arm. The authors
+            swap LIP's [[14, 15], [16, 17], [18, 19]].
+    """
+
+    traits = Traits(random=True, geometry="lost")
+
+    prob: Probability = 0.5
+    swapped_labels: list[tuple[LabelValue, LabelValue]] | None = None
+
+    def __post_init__(self):
+        self._table = np.arange(256, dtype=np.uint8)
+        for one, other in self.swapped_labels or ():
+            self._table[[one, other]] = other, one
+
+    def __call__(self, sample: dict) -> dict:
+        if sample["rng"].random() >= self.prob:
+            return sample
+        sample = _flip(sample, 1)
+        if self.swapped_labels:
+            for key in sample.get("gt_fields", []):
+                sample[key] = cv2.LUT(sample[key], self._table)
+        return sample
+
+
+@TRANSFORMS.register
+@dataclass(eq=False)
+class RandomVerticalFlip:
+    """Mirror top and bottom with a probability.
+
+    Args:
+        prob: the probability.
+    """
+
+    traits = Traits(random=True, geometry="lost")
+
+    prob: Probability = 0.1
+
+    def __call__(self, sample: dict) -> dict:
+        return _flip(sample, 0) if sample["rng"].random() < self.prob else sample
+
+
+def _flip(sample: dict, code: int) -> dict:
+    # cv2.flip writes a new array: a view with a negative stride would be copied by the next step, more slowly.
+    for key in ["img", *sample.get("gt_fields", [])]:
+        sample[key] = cv2.flip(sample[key], code)
+    return sample
