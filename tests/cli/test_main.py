@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa import __version__
@@ -239,7 +240,7 @@ STARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzz(100)
 @given(start=STARTS, chunks=st.lists(CHUNKS, max_size=4))
 def test_odd_command_lines_never_give_a_traceback(start, chunks, copy, monkeypatch):
     monkeypatch.chdir(copy)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 from config_fakes import VALID
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa.config import build_part, check, read_config
 from paddleisa.errors import ConfigError
 from paddleisa.registry import MODELS
 
-FEW = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 TREE = yaml.safe_load(VALID)
 WORDS = st.sampled_from(
     [
@@ -77,7 +77,7 @@ def survives(path: Path, opts=()):
         assert str(error)
 
 
-@FEW
+@fuzz(120)
 @given(data=st.data())
 def test_deleted_replaced_and_renamed_keys(fakes, file, data):
     tree = copy.deepcopy(TREE)
@@ -103,14 +103,14 @@ def test_deleted_replaced_and_renamed_keys(fakes, file, data):
     survives(file)
 
 
-@FEW
+@fuzz(120)
 @given(text=st.lists(WORDS | st.text(max_size=6), max_size=30).map("".join))
 def test_random_text(fakes, file, text):
     file.write_text(text, encoding="utf-8", errors="ignore")
     survives(file)
 
 
-@FEW
+@fuzz(120)
 @given(
     cut=st.tuples(st.integers(0, len(VALID)), st.integers(0, 40)), put=st.binary(max_size=12) | WORDS.map(str.encode)
 )
@@ -120,14 +120,14 @@ def test_random_bytes_in_a_valid_file(fakes, file, cut, put):
     survives(file)
 
 
-@FEW
+@fuzz(120)
 @given(content=st.binary(max_size=200))
 def test_random_bytes(fakes, file, content):
     file.write_bytes(content)
     survives(file)
 
 
-@FEW
+@fuzz(120)
 @given(data=st.data())
 def test_random_options(fakes, file, data):
     file.write_text(VALID)
@@ -138,13 +138,13 @@ def test_random_options(fakes, file, data):
     survives(file, opts)
 
 
-@FEW
+@fuzz(120)
 @given(name=st.text(max_size=60) | WORDS)
 def test_random_names(fakes, name):
     survives(name)
 
 
-@settings(max_examples=60, deadline=None)
+@fuzz(60)
 @given(data=st.data())
 def test_random_options_on_a_shipped_config_with_the_real_components(data):
     name = "isanet_resnet50_os8_cityscapes_769x769_80k"

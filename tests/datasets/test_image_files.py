@@ -1,7 +1,8 @@
 """Whatever list training reads, prediction and calibration read too."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa.datasets.image_files import find_images
@@ -93,7 +94,7 @@ def test_a_strange_line_is_an_error_and_never_a_traceback(root, line):
         find_images(path, separator=",")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzz(60)
 @given(st.lists(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12), max_size=4))
 def test_any_text_gives_images_or_a_data_error(root, lines):
     path = root / "val.txt"

@@ -7,7 +7,8 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
@@ -241,7 +242,7 @@ SEEDS += [*LABELS.values(), *FLOATS.values(), BOMB, *NO_LABELS.values()]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's words on damaged TIFFs
-@settings(max_examples=300, deadline=None)
+@fuzz(300)
 @given(st.data())
 def test_damaged_bytes_are_a_data_error_or_an_image(data):
     damaged = bytearray(data.draw(st.sampled_from(SEEDS)))

@@ -1,17 +1,14 @@
-"""Whatever a config says, in bytes or in --opts: a Trainer stands, or an error of ours says why not.
-
-``PADDLEISA_FUZZ_EXAMPLES=20000 pytest tests/training/test_trainer_fuzz.py`` goes on for hours.
-"""
+"""Whatever a config says, in bytes or in --opts: a Trainer stands, or an error of ours says why not."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa.config import load_config
@@ -22,8 +19,6 @@ from paddleisa.training.trainer import Trainer
 TINY = Path(__file__).parent / "tiny/tiny.yml"
 TEXT = TINY.read_text(encoding="utf-8").replace("backbone.py", str(TINY.with_name("backbone.py")))
 TREE = yaml.safe_load(TEXT)
-EXAMPLES = int(os.environ.get("PADDLEISA_FUZZ_EXAMPLES", "40"))
-BOUNDED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 NUMBERS = st.sampled_from(
     [0, -1, 1, 2, 3, 7, 255, 256, 32767, 65536, 2**31, 2**63, 10**30, 0.0, -0.5, 1e-300, 1e300, 0.9998, 1.0]
 )
@@ -60,7 +55,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore")
-@BOUNDED
+@fuzz(40)
 @given(data=st.data())
 def test_random_values_at_random_places(folder, data):
     keys = st.sampled_from([*places(TREE), *KEYS])
@@ -69,7 +64,7 @@ def test_random_values_at_random_places(folder, data):
 
 
 @pytest.mark.filterwarnings("ignore")
-@BOUNDED
+@fuzz(40)
 @given(
     cut=st.tuples(st.integers(0, len(TEXT)), st.integers(0, 12)),
     put=st.binary(max_size=8) | st.sampled_from([b'"\\UFFFFFFFF"', b"&a [*a]", b"%YAML 9.9\n", b": ", b"\t", b"null"]),
@@ -82,7 +77,7 @@ def test_random_bytes_in_the_file(folder, cut, put):
 
 
 @pytest.mark.filterwarnings("ignore")
-@BOUNDED
+@fuzz(40)
 @given(opt=st.text(max_size=20) | st.tuples(st.sampled_from(places(TREE)), st.text(max_size=12)).map("=".join))
 def test_random_text_as_an_option(folder, opt):
     stands(TINY, folder, [opt])

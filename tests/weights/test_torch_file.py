@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz import fuzz
 from hostile_torch_files import NEUTRALISED, REFUSED, checkpoint, entry, honest, packed, streamed, tensor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from peak_memory import growth_of
 
@@ -59,7 +60,7 @@ def test_memory_stays_below_twice_the_file_and_100_megabytes(tmp_path):
 
 
 @pytest.mark.parametrize("pack", FORMATS)
-@settings(max_examples=300, deadline=None)
+@fuzz(300)
 @given(data=st.data())
 def test_random_damage_gives_a_state_or_a_weights_error_never_a_traceback(pack, data, tmp_path_factory):
     raw = bytearray(FORMATS[pack](honest()))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz import fuzz
 from hostile_files import DAMAGED, RUNS_CODE, TOO_MUCH, valid
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from peak_memory import growth_of
 
@@ -64,7 +65,7 @@ def _size(folder: Path, name: str) -> int:
     return (folder / name).stat().st_size
 
 
-@settings(max_examples=300, deadline=None)
+@fuzz(300)
 @given(data=st.data())
 def test_random_damage_gives_a_state_or_a_weights_error_never_a_traceback(data, tmp_path_factory):
     raw = bytearray(valid())

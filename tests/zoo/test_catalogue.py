@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa.errors import ConfigError, UsageError
@@ -153,7 +154,7 @@ def test_a_bad_catalogue_is_refused_in_words(write, text, said):
         read_catalogue(write(text))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzz(60)
 @given(data=st.data())
 def test_random_damage_to_a_catalogue_gives_no_other_exception(write, data):
     text = (PRETRAINED / "catalogue.yml").read_text()[:2500]

@@ -8,7 +8,8 @@ import threading
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa.errors import DownloadError, UsageError
@@ -182,7 +183,7 @@ RESPONSES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzz(60)
 @given(answers=st.one_of(RESPONSES, st.binary(max_size=200)))
 def test_whatever_a_server_answers_is_a_file_or_an_error_of_ours(tmp_path_factory, answers):
     folder = tmp_path_factory.mktemp("any") / "files"
