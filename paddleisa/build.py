@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from paddleisa.config import Config, build_part, check, read_config
 from paddleisa.config.memory import require_images, require_model
-from paddleisa.errors import UsageError
 from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from paddleisa.utils.environment import thread_warning
 
@@ -120,18 +118,8 @@ def find_pretrained(
         WeightsError: there are no such weights. ConfigError: no such config, or it cannot be read. UsageError: which
             config they belong to is not known.
     """
-    from paddleisa.zoo.catalogue.catalogue import load_catalogue
-    from paddleisa.zoo.resolve import run_record, weights_file
+    from paddleisa.zoo.resolve import config_of, weights_file
 
-    if config is None and named is not None and str(named) in (catalogue := load_catalogue()):
-        config = catalogue.get(str(named)).config
-    if config is not None:
-        config = config if isinstance(config, Config) else read_config(config, opts=opts, plugins=plugins)
-        return Pretrained(config, weights_file(named, config.name, download=download))
-    weights = weights_file(named, str(named), download=download)
-    record = run_record(weights)
-    if record is None:
-        raise UsageError("which config these weights belong to is not known", where=weights, fix="Name the config too")
-    facts = json.loads(record.read_text(encoding="utf-8"))
-    found = Config.from_dict(facts["config"], facts["config_name"], str(record))
-    return Pretrained(found.with_values(opts=[*opts]), weights)
+    if not isinstance(config, Config):
+        config = read_config(config_of(named) if config is None else config, opts=opts, plugins=plugins)
+    return Pretrained(config, weights_file(named, config.name, download=download))

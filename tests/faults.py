@@ -6,12 +6,14 @@ A job is a function of a folder that does its work there, to the end; called aga
 from __future__ import annotations
 
 import errno
+import io
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from paddleisa.errors import PaddleISAError
@@ -73,6 +75,30 @@ def killed(job: Job, folder: Path, index: int) -> bool:
             job(folder)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@contextmanager
+def files_at_most(size: int) -> Iterator[None]:
+    """Within the block a write that would make a file longer than ``size`` bytes fails, whoever makes it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        with redirect_stdout(io.StringIO()):  # pytest's is a file
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def killed_within(job: Job, folder: Path, size: int) -> bool:
+    """Run the job in a child that the system kills in the first write past ``size`` bytes; whether it was."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with files_at_most(size):
+            job(folder)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGXFSZ
 
 
 def in_fresh_process(module: str, function: str, *arguments: object) -> None:

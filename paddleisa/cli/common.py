@@ -41,7 +41,8 @@ def add_config_arguments(parser: argparse.ArgumentParser, without: str | None = 
     """--config, --opts, --plugin, --dry_run, --device, --json.
 
     Args:
-        without: what the command takes where --config is not given, for the help; None requires it.
+        without: what the command takes where neither --config nor --model_path is given, for the help; None
+            requires --config.
     """
     parser.add_argument(
         "--config",
@@ -76,9 +77,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """--model_path."""
     parser.add_argument(
         "--model_path",
-        metavar="FILE",
-        help="weights, .pdparams or .safetensors; "
-        "without it they are looked for in pretrained/ and in the download cache",
+        metavar="FILE|FOLDER|NAME",
+        help="weights, .pdparams or .safetensors; a training's folder, or a published model's name, which need no "
+        "--config; without it weights named like the config, in pretrained/ and in the download cache",
     )
 
 
@@ -194,8 +195,10 @@ def _numbered(device: str | None, number: int) -> str | None:
 def load(args: argparse.Namespace, flags: dict[str, object] | None = None) -> Config:
     """The config that the options name, with the values they change."""
     from paddleisa.config import read_config
+    from paddleisa.zoo.resolve import config_of
 
-    return read_config(args.config, opts=args.opts, plugins=args.plugin, flags=flags)
+    config = config_of(args.model_path) if args.config is None else args.config
+    return read_config(config, opts=args.opts, plugins=args.plugin, flags=flags)
 
 
 def print_resolved(config: Config, purpose: str) -> int:

@@ -12,7 +12,7 @@ SUMMARY = "export a model to Paddle Inference, ONNX or OpenVINO, checked against
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``export``."""
-    common.add_config_arguments(parser)
+    common.add_config_arguments(parser, without="that of --model_path, a training's folder or a published name")
     common.add_model_arguments(parser)
     parser.add_argument(
         "--save_dir", default="output/export", metavar="DIR", help="folder of the export (output/export)"

@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write three pictures of each image; exit code 2 when an image could not be used."""
-    if args.config is None:
-        args.config = _best_shipped(args)
+    if args.config is None and args.model_path is None:
+        args.config = _best_shipped()
     config = common.load(args)
     if args.dry_run:
         return common.print_resolved(config, "val")
@@ -95,14 +95,11 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _best_shipped(args: argparse.Namespace) -> str:
+def _best_shipped() -> str:
     """The config of the best model that ships, named on the screen."""
-    from paddleisa.errors import UsageError
     from paddleisa.zoo.catalogue.catalogue import load_catalogue
     from paddleisa.zoo.download.locate import best_shipped
 
-    if args.model_path:
-        raise UsageError("weights without the config of their network", where="--model_path", fix="Give --config")
     entry = best_shipped(load_catalogue())
     score = f"{entry.row.scores.single:.2f} mIoU on {entry.row.dataset}"
     print(f"model: {entry.name}, the best that ships ({score}); --config chooses another")

@@ -95,8 +95,8 @@ def next_commands(done: OwnData) -> str:
             "Next:",
             f"  paddleisa prepare browse --config {config}",
             f"  paddleisa train --config {config} --reinit_classifier --do_eval --save_interval 100 --save_dir {out}",
-            f"  paddleisa val --config {config} --model_path {out}",
-            f"  paddleisa predict --config {config} --model_path {out} --image_path {image}",
+            f"  paddleisa val --model_path {out}",
+            f"  paddleisa predict --model_path {out} --image_path {image}",
         ]
     )
 

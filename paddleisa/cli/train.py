@@ -138,16 +138,9 @@ def _ending(args: argparse.Namespace, result: TrainResult) -> list[str]:
         model = folder / "best_model" / "model.pdparams"
         lines = [f"The best model, of iteration {result.best_iteration}: {model}"]
         lines.append(f"mIoU {result.best_miou:.4f}, measured with {result.measured_with}")
-    opts = [word for option in ("plugin", "opts") for word in _repeated(option, getattr(args, option))]
-    shared = shlex.join(["--config", args.config, "--model_path", str(model), *opts])
+    shared = shlex.join(["--model_path", str(model)])  # its folder holds the config with every option
     commands = ("val", "predict --image_path FILE_OR_FOLDER", "export --save_dir FOLDER")
     return [*lines, "Next:", *(f"  paddleisa {command} {shared}" for command in commands)]
-
-
-def _repeated(option: str, values: list[str]) -> list[str]:
-    if option == "opts":
-        return ["--opts", *values] if values else []
-    return [word for value in values for word in (f"--{option}", value)]
 
 
 def _dry_run(config: object) -> int:

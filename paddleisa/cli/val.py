@@ -11,7 +11,7 @@ SUMMARY = "evaluate a model on its data set"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``val``."""
-    common.add_config_arguments(parser)
+    common.add_config_arguments(parser, without="that of --model_path, a training's folder or a published name")
     common.add_model_arguments(parser)
     common.add_test_arguments(parser)
     parser.add_argument(

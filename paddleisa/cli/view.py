@@ -24,11 +24,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from paddleisa.errors import UsageError
 
-    if args.config is None and (args.dataset or args.model_path):
-        raise UsageError(
-            "which config it belongs to is not known", where="--dataset, --model_path", fix="Give --config"
-        )
-    config = common.load(args) if args.config else None
+    named = args.config or args.model_path
+    if args.dataset and not named:
+        raise UsageError("which config it belongs to is not known", where="--dataset", fix="Give --config")
+    config = common.load(args) if named else None
     if args.dry_run and config is not None:
         return common.print_resolved(config, "val")
     from paddleisa.build import build_dataset, find_pretrained

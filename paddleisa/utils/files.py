@@ -235,6 +235,17 @@ def fsync_folder(folder: str | os.PathLike) -> None:
         _fsync(folder)
 
 
+def require_room(path: Path) -> None:
+    """Raise OSError where a file could not have grown: what ignores failed writes may then have cut it short."""
+    size = path.stat().st_size
+    with path.open("ab") as stream:
+        try:
+            stream.write(b"\0")
+            stream.flush()
+        finally:
+            os.ftruncate(stream.fileno(), size)
+
+
 def sha256_of(path: str | os.PathLike) -> str:
     """SHA-256 of a file's content, as 64 hexadecimal digits."""
     digest = hashlib.sha256()

@@ -16,6 +16,7 @@ from typing import cast
 
 from tqdm import tqdm
 
+from paddleisa.utils import files
 from paddleisa.utils.files import WriteError, write_error
 from paddleisa.weights.archive import ArchiveError, Member, archive_errors, safe_name, tar_members
 from paddleisa.weights.detect import HEAD, archive_kind
@@ -101,6 +102,7 @@ class _Budget:
 def _write(member: Member, folder: Path, budget: _Budget) -> None:
     target = folder / member.name
     try:
+        files.before_operation("make", target)
         (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
         if member.is_folder:
             return
@@ -113,6 +115,7 @@ def _write(member: Member, folder: Path, budget: _Budget) -> None:
         while data := source.read(MAX_CHUNK):
             budget.spend(len(data))
             try:
+                files.before_operation("write", target)
                 out.write(data)
             except OSError as error:
                 raise write_error(target, error) from error
@@ -163,6 +166,7 @@ def _move(archive: Path, source: Path, folder: Path, names: list[Path]) -> None:
     for name in names:
         if name not in skipped:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            files.before_operation("rename", folder / name)
             (source / name).rename(folder / name)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddleisa.errors import WeightsError, nearest
+from paddleisa.errors import UsageError, WeightsError, nearest
 from paddleisa.zoo.catalogue.catalogue import Catalogue, load_catalogue
 from paddleisa.zoo.download.locate import cached_weights, entry_weights, local_weights
 
@@ -47,6 +47,26 @@ def weights_file(named: str | Path | None, config_name: str, *, download: bool =
         problem = f"is a folder without {FILES[0]}, best_model or iter_N, so it is no model and no training's folder"
         raise WeightsError(problem, where=path, fix="Name the file of the weights")
     raise WeightsError("there is no such file", where=path, fix=f"Check the path. {_beside(path, catalogue)}".strip())
+
+
+def config_of(named: str | Path | None) -> str | Path:
+    """What names the config that weights belong to: of a published model its config's name, else the training's folder.
+
+    Raises UsageError where neither is known; WeightsError as `weights_file`.
+    """
+    if named is None:
+        raise UsageError(
+            "neither a config nor a model is named", fix="Give --config, or --model_path with a training's folder"
+        )
+    catalogue = load_catalogue()
+    if str(named) in catalogue:
+        return catalogue.get(str(named)).config
+    weights = weights_file(named, str(named))
+    if run_record(weights) is None:
+        raise UsageError(
+            "which config these weights belong to is not known", where=weights, fix="Name the config too: --config"
+        )
+    return weights.parent
 
 
 def require_weights(named: str | Path) -> None:

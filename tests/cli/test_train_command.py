@@ -31,8 +31,9 @@ def test_the_commands_at_the_end_do_what_they_say(train, call, tmp_path):
     done = train("--do_eval", "--iters", 4, "--opts", "val_dataset.num_images=3")
     commands = [shlex.split(line)[1:] for line in done.out.splitlines() if line.startswith("  paddleisa ")]
     assert [command[0] for command in commands] == ["val", "predict", "export"]
+    assert all("--config" not in command for command in commands)  # the training's folder holds it, options and all
     val = call(*commands[0])
-    assert val.code == 0
+    assert val.code == 0 and "#Images: 3" in val.out
     assert f"mIoU: {json.loads((tmp_path / 'run/best_model/score.json').read_text())['miou']:.4f}" in val.out
 
 

@@ -228,3 +228,16 @@ def test_a_random_transform_is_refused_before_anything_is_read(in_project, call)
         *VAL, "--opts", "val_dataset.transforms=[{type: RandomBlur}, {type: Normalize}]", "--model_path", "w.pdparams"
     )
     assert answer.code == 2 and "RandomBlur draws random numbers" in answer.err and "mIoU" not in answer.out
+
+
+@pytest.mark.parametrize("command", ["val", "export", "predict"])
+def test_a_published_name_needs_no_config(call, command):
+    name = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
+    given, alone = (call(command, *words, "--dry_run") for words in (("--config", name), ("--model_path", name)))
+    assert alone.code == 0 and alone.out == given.out
+
+
+@pytest.mark.parametrize("command", ["val", "export"])
+def test_neither_config_nor_model_is_an_error_that_says_what_to_give(call, command):
+    answer = call(command)
+    assert answer.code == 2 and "Give --config, or --model_path" in answer.err

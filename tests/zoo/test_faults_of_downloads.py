@@ -82,10 +82,11 @@ def test_whichever_operation_of_a_reproduction_fails_the_next_run_ends_with_the_
     job = partial(reproduction, catalogue)
     assert len(points(job, tmp_path / "dry")) > 8
     for index, operation in enumerate(points(job, tmp_path / "again")):  # the download is there now
-        folder = tmp_path / str(index)
-        assert fails(job, folder, index, CODES[index % 3]) is not None, operation
-        job(folder)
-        assert scores(folder) == scores(tmp_path / "dry"), operation
+        for code in CODES:
+            folder = tmp_path / f"{index}-{code}"
+            assert fails(job, folder, index, code) is not None, operation
+            job(folder)
+            assert scores(folder) == scores(tmp_path / "dry"), operation
 
 
 def kill_one(catalogue: str, folder: str, index: int) -> None:

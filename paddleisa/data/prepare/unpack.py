@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from paddleisa.errors import DataError
+from paddleisa.utils import files
 from paddleisa.utils.files import write_error
 from paddleisa.weights.extract import extract_archive
 
@@ -62,6 +63,7 @@ def unfinished(archive: str | Path, folder: str | Path) -> bool:
 def _move(source: Path, target: Path, archive: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() and not target.is_symlink():
+        files.before_operation("rename", target)
         source.rename(target)
     elif not target.is_file() or not filecmp.cmp(source, target, shallow=False):
         raise DataError(

@@ -23,6 +23,7 @@ from paddleisa.deploy.export.static_form import ONEDNN_OPERATIONS
 from paddleisa.deploy.export.table import FORMATS
 from paddleisa.deploy.packages import last_line, require
 from paddleisa.errors import DeployError, PaddleISAError
+from paddleisa.utils.files import require_room
 
 FREE_SHAPE = (-1, 3, -1, -1)
 
@@ -133,7 +134,10 @@ def _write(graph: nn.Layer, output_op: str, format: str, folder: Path) -> list[P
     if convert is None:
         return write_paddle(graph, folder)
     with tempfile.TemporaryDirectory() as between:
-        return convert(write_paddle(graph, Path(between)), folder, OUTPUT_NAMES[output_op])
+        written = convert(write_paddle(graph, Path(between)), folder, OUTPUT_NAMES[output_op])
+        for file in written:
+            require_room(file)
+        return written
 
 
 def _function(model: nn.Layer, output_op: str) -> Run:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from paddleisa.deploy.export.format import Format
 from paddleisa.deploy.packages import last_line
 from paddleisa.errors import DeployError, PaddleISAError
+from paddleisa.utils import files
 from paddleisa.utils.environment import threads
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def trace(network: nn.Layer, input_shape: Sequence[int]) -> nn.Layer:
             graph = paddle.jit.to_static(network, input_spec=[spec], full_graph=True)
             _program(graph)  # traced here, where its errors are explained
             return graph
-    except PaddleISAError:
+    except (PaddleISAError, OSError):  # tracing writes sources into temporary files: a full disk is one
         raise
     except Exception as error:  # Paddle raises whatever the traced code meets
         raise DeployError(
@@ -76,14 +77,17 @@ def write_paddle(graph: nn.Layer, folder: Path) -> list[Path]:
     """
     import paddle
 
+    files.before_operation("write", folder / STEM)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as above
         paddle.jit.save(graph, str(folder / STEM))
     (folder / f"{STEM}.pdiparams.info").unlink(missing_ok=True)  # for going on with training; Paddle 2.6 only
-    files = paddle_files(folder)
-    if files[0].suffix == ".pdmodel":
-        _forget_call_stacks(files[0])
-    return files
+    written = paddle_files(folder)
+    for file in written:
+        files.require_room(file)  # Paddle writes on past a full disk, and reads a file without its last bytes
+    if written[0].suffix == ".pdmodel":
+        _forget_call_stacks(written[0])
+    return written
 
 
 def paddle_files(folder: Path) -> list[Path]:
