@@ -40,7 +40,7 @@ def worker(case: str, way: str, form: str, device: str, dtype: str, rounds: int)
     import paddle
     import paddle.nn.functional as F
 
-    from paddleisa.bench.timing import Laps
+    from paddleisa.bench.measuring import Laps
     from paddleisa.models.fused_attention import can_fuse, fused_attention
     from paddleisa.utils.memory import PeakMemory
 

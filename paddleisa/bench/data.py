@@ -5,37 +5,22 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from paddleisa.bench.process import run_in_child
-from paddleisa.bench.progress import announced
+from paddleisa.bench.measuring import OfConfig, announced, run_in_child
 from paddleisa.bench.report import Column, Report, Row, Table, given
-
-if TYPE_CHECKING:
-    from paddleisa.datasets.base import SegmentationData
+from paddleisa.utils.options import option
 
 Split = Literal["train", "val"]
-SPLITS: tuple[Split, ...] = ("train", "val")
 WHAT = "samples read, decoded and transformed in one process, nothing done with them"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is the same for every measurement.
+class Settings(OfConfig):
+    """What is the same for every measurement."""
 
-    Args:
-        config: file or name.
-        opts: changes of the config.
-        plugins: Python files with components.
-        frames: samples in a round; a smaller data set is gone through again.
-        repeats: rounds; the median counts.
-    """
-
-    config: str
-    opts: list[str]
-    plugins: list[str]
-    frames: int = 64
-    repeats: int = 3
+    frames: int = option(64, "samples in a round; a smaller data set is gone through again")
+    repeats: int = option(3, "rounds; the median counts")
 
 
 def bench_data(splits: list[str], num_workers: int, settings: Settings) -> Report:
@@ -69,10 +54,11 @@ def bench_data(splits: list[str], num_workers: int, settings: Settings) -> Repor
 
 def measure_rate(split: Split, workers: int, settings: dict) -> dict[str, object]:
     """Frames per second of one split with ``workers`` reading threads, 0: in this one."""
+    from paddleisa.build import build_dataset
     from paddleisa.utils.concurrency import prefetched
 
     chosen = Settings(**settings)
-    dataset = _dataset(split, chosen)
+    dataset = build_dataset(chosen.load(), split)
     keys = _keys(dataset, split, chosen.frames)
     dataset[keys[0]]
     rates, busy = [], time.process_time()
@@ -91,8 +77,10 @@ def measure_rate(split: Split, workers: int, settings: dict) -> dict[str, object
 
 def measure_shares(split: Split, settings: dict) -> dict[str, float]:
     """Mean seconds of a sample spent in reading, in each step that really runs, and in the rest (layout, copies)."""
+    from paddleisa.build import build_dataset
+
     chosen = Settings(**settings)
-    dataset = _dataset(split, chosen)
+    dataset = build_dataset(chosen.load(), split)
     spent: dict[str, float] = {}
     dataset.read = _timed("read and decode", dataset.read, spent)  # type: ignore[method-assign]
     dataset.transforms.steps = [_timed(type(step).__name__, step, spent) for step in dataset.transforms.steps]
@@ -117,13 +105,6 @@ def _timed(name: str, function, spent: dict[str, float]):
         return result
 
     return timed
-
-
-def _dataset(split: Split, settings: Settings) -> SegmentationData:
-    from paddleisa.build import build_dataset
-    from paddleisa.config import load_config
-
-    return build_dataset(load_config(settings.config, opts=settings.opts, plugins=settings.plugins), split)
 
 
 def _keys(dataset, split: str, frames: int) -> list:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from paddleisa.bench.flops import dense_flops, interlaced_flops
-from paddleisa.bench.process import Outcome, run_in_child
-from paddleisa.bench.progress import announced
+from paddleisa.bench.measuring import Outcome, announced, run_in_child
 from paddleisa.bench.report import Column, Report, Row, Table, given
+from paddleisa.utils.options import gibibytes, option, positive
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((32, 32), (64, 64), (97, 97), (128, 128), (257, 129), (256, 256))
@@ -26,28 +25,22 @@ WHAT = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for every measurement.
+    """What is the same for every measurement."""
 
-    Args:
-        batch: maps in a batch.
-        in_channels: of the map.
-        channels: of query and key.
-        window: (Ph, Pw) of ISA.
-        repeats: measured runs, after one that warms up; the median counts.
-        memory_limit: GiB; what needs more is out of memory. None: what is free.
-        device: cpu, gpu, gpu:N.
-    """
-
-    batch: int = 1
-    in_channels: int = 512
-    channels: int = 256
-    window: tuple[int, int] = (8, 8)
-    repeats: int = 5
-    memory_limit: float | None = None
+    batch: int = option(1, "maps in a batch")
+    in_channels: int = option(512, "channels of the map")
+    channels: int = option(256, "channels of query and key")
+    window: tuple[int, int] = option((8, 8), "window of ISA", nargs=2, type=positive, metavar=("H", "W"))
+    repeats: int = option(5, "measured runs after one that warms up; the median counts")
+    memory_limit: float | None = option(
+        None, "on a CPU, what needs more is out of memory (default: what is free)", type=gibibytes, metavar="GIB"
+    )
     device: str = "cpu"
 
     def flops(self, kind: str, size: Size) -> int:
         """Of the forward pass of a block."""
+        from paddleisa.bench.cost import dense_flops, interlaced_flops
+
         if kind == "isa":
             return interlaced_flops(size, self.batch, self.in_channels, self.channels, self.window)
         return dense_flops(size, self.batch, self.in_channels, self.channels)
@@ -82,8 +75,8 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     """
     import paddle
 
-    from paddleisa.bench.blocks import build_block
-    from paddleisa.bench.timing import measure
+    from paddleisa.bench.cost import build_block
+    from paddleisa.bench.measuring import measure
     from paddleisa.utils import environment, memory
 
     chosen = Settings(**{**settings, "window": tuple(settings["window"])})
@@ -168,7 +161,7 @@ def _counted(sizes: list[Size], settings: Settings) -> Table:
 
 
 def _parameters(settings: Settings) -> str:
-    from paddleisa.bench.blocks import build_block, parameter_count
+    from paddleisa.bench.cost import build_block, parameter_count
 
     isa, dense = (
         parameter_count(build_block(kind, settings.in_channels, settings.channels, settings.window)) for kind in BLOCKS

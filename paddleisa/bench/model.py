@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from paddleisa.bench.counting import count_network
-from paddleisa.bench.process import Outcome, run_in_child
-from paddleisa.bench.progress import announced
+import numpy as np
+
+from paddleisa.bench.measuring import OfConfig, Outcome, announced, measure, run_in_child
 from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError, one_of
+from paddleisa.utils.options import natural, option, positive
 
 if TYPE_CHECKING:
     from paddleisa.config import Config
@@ -22,27 +23,19 @@ WHAT = "one image after the other through the network; reading, preprocessing an
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is the same for every engine.
+class Settings(OfConfig):
+    """What is the same for every engine."""
 
-    Args:
-        config: file or name.
-        opts: changes of the config.
-        plugins: Python files with components.
-        model_path: weights; None: random ones.
-        input_size: (width, height) of the network's input.
-        iters: measured runs.
-        warmup: runs before them.
-        device: cpu, gpu, gpu:N.
-    """
-
-    config: str
-    opts: list[str]
-    plugins: list[str]
-    model_path: str | None
-    input_size: tuple[int, int]
-    iters: int = 20
-    warmup: int = 2
+    model_path: str | None = option(None, "weights; without it, random ones", metavar="FILE")
+    input_size: tuple[int, int] = option(
+        None,
+        "the network's input (the size that the config pads to, else 1024 512)",
+        nargs=2,
+        type=positive,
+        metavar=("W", "H"),
+    )
+    iters: int = option(20, "measured runs")
+    warmup: int = option(2, "before them", type=natural)
     device: str = "cpu"
 
 
@@ -56,10 +49,10 @@ def combinations(engines: list[str] | None, precisions: list[str] | None) -> lis
     from paddleisa.deploy.runtimes.open import precisions as all_precisions
 
     known, having = all_precisions(), {name: runtime.precisions for name, runtime in runtimes().items()}
-    for asked, names, option in ((engines, [*having, AUTO], "--engine"), (precisions, known, "--precision")):
+    for asked, names, flag in ((engines, [*having, AUTO], "--engine"), (precisions, known, "--precision")):
         for name in asked or ():
             if name not in names:
-                raise UsageError(f"there is no {option[2:]} {name!r}", where=option, fix=one_of(name, names))
+                raise UsageError(f"there is no {flag[2:]} {name!r}", where=flag, fix=one_of(name, names))
     pairs = []
     for engine in dict.fromkeys(engines or having):
         pairs += [(engine, precision) for precision in dict.fromkeys(precisions or having.get(engine) or known)]
@@ -78,8 +71,7 @@ def default_size(config: Config) -> tuple[int, int]:
 def bench_model(pairs: list[tuple[str, str]], settings: Settings) -> Report:
     """Measure every (engine, precision), each in its own process."""
     width, height = settings.input_size
-    config = {"config": settings.config, "opts": settings.opts, "plugins": settings.plugins}
-    counted = run_in_child(count_network, **config, size=(height, width))
+    counted = run_in_child(count_network, settings=asdict(settings))
     cost = counted.value or {}
     rows = [_row(*pair, cost, settings) for pair in announced(pairs, [" ".join(pair) for pair in pairs])]
     notes = [] if settings.model_path else ["weights are random: the time does not depend on them, the masks would"]
@@ -103,7 +95,7 @@ def bench_model(pairs: list[tuple[str, str]], settings: Settings) -> Report:
 
 
 def _row(engine: str, precision: str, cost: dict, settings: Settings) -> Row:
-    params = {"engine": engine, "precision": precision, "settings": asdict(settings)}
+    params: dict[str, Any] = {"engine": engine, "precision": precision, "settings": asdict(settings)}
     # Converting takes memory that the system gets back only when its process ends.
     outcome = Outcome() if engine == "paddle" else run_in_child(convert, **params)
     if not outcome.problem:
@@ -112,6 +104,15 @@ def _row(engine: str, precision: str, cost: dict, settings: Settings) -> Row:
     if cost and outcome.value:
         row["gflops"] = cost["flops"] / row["p50_ms"] / 1e6
     return {**row, "problem": outcome.problem, "cell": outcome.cell, "failed": bool(outcome.problem)}
+
+
+def count_network(settings: dict) -> dict[str, object]:
+    """``parameters`` and ``flops`` of one image, in evaluation."""
+    from paddleisa.bench.cost import network_cost
+
+    chosen = Settings(**settings)
+    width, height = chosen.input_size
+    return network_cost(chosen.load(), (height, width))
 
 
 def convert(engine: str, precision: str, settings: dict) -> dict[str, object]:
@@ -126,10 +127,8 @@ def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, obj
     Raises:
         UsageError, DeployError: it cannot be had. ConfigError, WeightsError: the model cannot.
     """
-    import numpy as np
     import paddle
 
-    from paddleisa.bench.timing import measure, percentiles
     from paddleisa.utils.memory import PeakMemory
 
     chosen = Settings(**settings)
@@ -141,7 +140,7 @@ def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, obj
     return {
         "engine": engine if predictor.engine.name == engine else f"{engine} ({predictor.engine.name})",
         "frames_per_s": len(seconds) / sum(seconds),
-        **percentiles(seconds),
+        **{f"p{p}_ms": 1e3 * float(np.percentile(seconds, p)) for p in (50, 90, 99)},
         "peak_mib": peak.total / 2**20,
         "open_s": opened,
         "seconds": seconds,
@@ -153,13 +152,12 @@ def _predictor(engine: str, precision: str, settings: Settings) -> tuple[Predict
     import paddle
 
     from paddleisa.build import build_model
-    from paddleisa.config import load_config
     from paddleisa.predictor import Predictor
     from paddleisa.utils import environment
     from paddleisa.weights import load_weights
 
     environment.set_device(settings.device)
-    config = load_config(settings.config, opts=settings.opts, plugins=settings.plugins)
+    config = settings.load()
     paddle.seed(0)  # the same random weights every time, so that converted models are found in the cache
     model = build_model(config)
     if settings.model_path:
@@ -172,8 +170,6 @@ def _predictor(engine: str, precision: str, settings: Settings) -> tuple[Predict
 
 def _noise(size: tuple[int, int]) -> Calibration:
     """An image of noise: the time that int8 takes does not depend on the ranges, nor on what comes out."""
-    import numpy as np
-
     from paddleisa.deploy.export.calibration import Calibration
 
     width, height = size

@@ -9,44 +9,30 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from paddleisa.bench.process import run_in_child
-from paddleisa.bench.progress import announced
+from paddleisa.bench.measuring import Laps, OfConfig, announced, run_in_child
 from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError
+from paddleisa.utils.options import natural, option, positive
 
 if TYPE_CHECKING:
     from paddleisa.config import Config
 
 Kind = Literal["fp32", "fp16", "bf16"]
-PRECISIONS: tuple[Kind, ...] = ("fp32", "fp16", "bf16")
 PARTS = ("batch", "forward", "backward", "optimizer")
 WHAT = "training steps of one process: batch to the device, forward and loss, backward, optimizer"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is the same for every precision.
+class Settings(OfConfig):
+    """What is the same for every precision; optimizer, loss and batch size are the config's."""
 
-    Args:
-        config: file or name; its optimizer, loss, batch size and crop are used.
-        opts: changes of the config.
-        plugins: Python files with components.
-        input_size: (width, height) of the random images; not used with ``real_data``.
-        real_data: whether batches are read from ``train_dataset``, between the steps.
-        amp_level: O1 or O2.
-        iters: measured steps.
-        warmup: steps before them.
-        device: cpu, gpu, gpu:N.
-    """
-
-    config: str
-    opts: list[str]
-    plugins: list[str]
-    input_size: tuple[int, int]
-    real_data: bool = False
-    amp_level: Literal["O1", "O2"] = "O1"
-    iters: int = 5
-    warmup: int = 1
+    input_size: tuple[int, int] = option(
+        None, "size of the random images (the config's crop)", nargs=2, type=positive, metavar=("W", "H")
+    )
+    real_data: bool = option(False, "read the config's images instead of random ones")
+    amp_level: Literal["O1", "O2"] = option("O1", "of fp16 and bf16", choices=("O1", "O2"))
+    iters: int = option(5, "measured steps")
+    warmup: int = option(1, "before them", type=natural)
     device: str = "cpu"
 
 
@@ -89,16 +75,15 @@ def measure_steps(precision: Kind, settings: dict) -> dict[str, object]:
     """
     import paddle
 
-    from paddleisa.bench.timing import Laps
     from paddleisa.build import build_loss, build_model, build_optimizer
-    from paddleisa.config import check, load_config
+    from paddleisa.config import check
     from paddleisa.training.precision import Precision
     from paddleisa.utils import environment
     from paddleisa.utils.memory import PeakMemory
 
     chosen = Settings(**settings)
     environment.set_device(chosen.device)
-    config = check(load_config(chosen.config, opts=chosen.opts, plugins=chosen.plugins), "resume")
+    config = check(chosen.load(), "resume")
     paddle.seed(0)
     model, loss = build_model(config), build_loss(config)
     model.train()

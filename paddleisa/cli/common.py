@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from paddleisa.deploy.runtimes.open import engine_help, precisions
 from paddleisa.errors import UsageError
 from paddleisa.inference.protocols import DEFAULT, protocol_help, protocol_names
 from paddleisa.inference.settings import inference_settings, unused_settings
+from paddleisa.utils.options import natural, positive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,20 +22,70 @@ if TYPE_CHECKING:
     from paddleisa.config import CheckedConfig, Config
 
 
-def positive(text: str) -> int:
-    """Type of an option that is a whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
-    return number
+def writable(text: str) -> str:
+    """Type of an option that names a file to write: better refused now than after an hour's evaluation."""
+    path = Path(text)
+    there = next((folder for folder in path.parents if folder.exists()), Path())
+    if path.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written")
+    return text
 
 
-def natural(text: str) -> int:
-    """Type of an option that is a whole number from 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0")
-    return number
+def _switch(about: str) -> dict[str, Any]:
+    return {"action": "store_true", "help": about}
+
+
+# The options that mean the same in several commands.
+SHARED: dict[str, dict[str, Any]] = {
+    "config": {"required": True, "metavar": "FILE|NAME", "help": "a YAML file, or a shipped config's name"},
+    "opts": {
+        "nargs": "+",
+        "action": "extend",
+        "default": [],
+        "metavar": "KEY=VALUE",
+        "help": "change config values, e.g. train_dataset.transforms.0.min_scale_factor=0.75",
+    },
+    "plugin": {
+        "action": "append",
+        "default": [],
+        "metavar": "FILE",
+        "help": "Python file that registers components of your own",
+    },
+    "dry_run": _switch("print the resolved config, with the origin of every value"),
+    "device": {"help": "cpu, gpu or gpu:N; the GPU where there is one"},
+    "device_id": {"type": natural, "metavar": "N", "help": "number of the GPU, as in --device gpu:N"},
+    "json": {"type": writable, "metavar": "FILE", "help": "also write the results there"},
+    "model_path": {
+        "metavar": "FILE|FOLDER|NAME",
+        "help": "weights, .pdparams or .safetensors; a training's folder, or a published model's name, which need no "
+        "--config; without it weights named like the config, in pretrained/ and in the download cache",
+    },
+    "num_workers": {"type": natural, "default": 1, "metavar": "N", "help": "threads that read ahead (default 1)"},
+    "catalogue": {"action": "append", "default": [], "metavar": "FILE", "help": "a further catalogue (YAML)"},
+    "offline": _switch("use what is on this machine, request nothing"),
+    "overwrite": _switch("make labels again that are there and different"),
+    "quick": _switch("end with the quick check instead of the full one"),
+}
+Parser = argparse._ActionsContainer
+
+
+def add_shared(parser: Parser, *names: str, **changed: dict[str, Any]) -> None:
+    """Options of :data:`SHARED`; ``changed`` says what is different of one here."""
+    for name in [*names, *changed]:
+        parser.add_argument(f"--{name}", **{**SHARED[name], **changed.get(name, {})})
+
+
+def subcommands(parser: argparse.ArgumentParser, metavar: str = "ACTION") -> Callable[..., argparse.ArgumentParser]:
+    """``action(name, summary, act, *shared)`` adds a sub-command with shared options; ``args.act`` is then ``act``."""
+    actions = parser.add_subparsers(dest="action", metavar=metavar, required=True)
+
+    def action(name: str, summary: str, act: Callable, *shared: str) -> argparse.ArgumentParser:
+        command = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command.set_defaults(act=act)
+        add_shared(command, *shared)
+        return command
+
+    return action
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, without: str | None = None) -> None:
@@ -44,43 +95,14 @@ def add_config_arguments(parser: argparse.ArgumentParser, without: str | None = 
         without: what the command takes where neither --config nor --model_path is given, for the help; None
             requires --config.
     """
-    parser.add_argument(
-        "--config",
-        required=without is None,
-        metavar="FILE|NAME",
-        help="a YAML file, or a shipped config's name" + (f" ({without})" if without else ""),
-    )
-    parser.add_argument(
-        "--opts",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change config values, e.g. train_dataset.transforms.0.min_scale_factor=0.75",
-    )
-    parser.add_argument(
-        "--plugin",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="Python file that registers components of your own",
-    )
-    parser.add_argument(
-        "--dry_run", action="store_true", help="print the resolved config, with the origin of every value"
-    )
-    parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
-    parser.add_argument("--device_id", type=natural, metavar="N", help="number of the GPU, as in --device gpu:N")
-    parser.add_argument("--json", type=writable, metavar="FILE", help="also write the results there")
+    optional = {"required": False, "help": f"{SHARED['config']['help']} ({without})"} if without else {}
+    add_shared(parser, config=optional)
+    add_shared(parser, "opts", "plugin", "dry_run", "device", "device_id", "json")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """--model_path."""
-    parser.add_argument(
-        "--model_path",
-        metavar="FILE|FOLDER|NAME",
-        help="weights, .pdparams or .safetensors; a training's folder, or a published model's name, which need no "
-        "--config; without it weights named like the config, in pretrained/ and in the download cache",
-    )
+    add_shared(parser, "model_path")
 
 
 def add_test_arguments(parser: argparse.ArgumentParser) -> None:
@@ -254,12 +276,3 @@ def write_json(path: str | None, result: object) -> None:
         from paddleisa.utils import records
 
         records.write_json(path, result)
-
-
-def writable(text: str) -> str:
-    """Type of an option that names a file to write: better refused now than after an hour's evaluation."""
-    path = Path(text)
-    there = next((folder for folder in path.parents if folder.exists()), Path())
-    if path.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text} cannot be written")
-    return text

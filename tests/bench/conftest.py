@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from paddleisa.bench.process import Outcome
+from paddleisa.bench.measuring import Outcome
 from paddleisa.errors import PaddleISAError
 
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Measurements run here instead of in children, which test_bench_process.py tests: seconds are saved."""
+    """Measurements run here instead of in children, which test_bench_measuring.py tests: seconds are saved."""
 
     def run(function, **params):
         try:

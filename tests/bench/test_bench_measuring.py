@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from paddleisa.bench import process
-from paddleisa.bench.process import Outcome, run_in_child
+from paddleisa.bench.measuring import Outcome, run_in_child
 from paddleisa.errors import DataError
 
 
@@ -81,4 +80,4 @@ def test_the_child_imports_what_its_parent_can(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     import only_here
 
-    assert process.run_in_child(only_here.there) == Outcome(value={})
+    assert run_in_child(only_here.there) == Outcome(value={})

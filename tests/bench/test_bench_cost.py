@@ -4,9 +4,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from paddleisa.bench.blocks import build_block, parameter_count
-from paddleisa.bench.counting import network_cost
-from paddleisa.bench.flops import dense_flops, interlaced_flops
+from paddleisa.bench.cost import build_block, dense_flops, interlaced_flops, network_cost, parameter_count
 from paddleisa.build import build_model
 from paddleisa.config import load_config
 
