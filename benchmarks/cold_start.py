@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-CONFIG = "isanet_resnet18_os16_camvid_256x256_2k"
+CONFIG = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
 
 
 def predict(engine: str, images: list[str], folder: Path) -> float:

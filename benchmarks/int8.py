@@ -5,7 +5,7 @@ each part of the network in float32 as well, and runs each over the validation i
 only. Equal pixels, and the error of the scores (root mean square, relative to the scores'), are against OpenVINO in
 float32; FLOPs are those of convolutions; the time is the shortest of five passes.
 
-    python benchmarks/int8.py [--config isanet_resnet18_os16_camvid_256x256_2k] [--weights FILE] [--frames 101]
+    python benchmarks/int8.py [--config isanet_efficientnet_lite0_os16_camvid_448x320_600] [--weights FILE] [--frames 101]
                               [--images 20] [--only TEXT ...]
 """
 
@@ -132,7 +132,7 @@ def int8_share(file: Path, shape: tuple[int, ...]) -> float:
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="isanet_resnet18_os16_camvid_256x256_2k")
+    parser.add_argument("--config", default="isanet_efficientnet_lite0_os16_camvid_448x320_600")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--frames", type=int, default=101)
     parser.add_argument("--images", type=int, default=20, help="calibration images")

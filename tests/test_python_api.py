@@ -11,7 +11,7 @@ import paddleisa
 from paddleisa.errors import ConfigError, UsageError, WeightsError
 
 TINY = Path(__file__).parent / "training/tiny/tiny.yml"
-SHIPPED = "isanet_resnet18_os16_camvid_256x256_2k"
+SHIPPED = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
 FUNCTIONS = ["train", "evaluate", "predict", "export", "reproduce", "verify", "prepare", "check", "load_weights"]
 
 

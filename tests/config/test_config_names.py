@@ -11,7 +11,7 @@ from paddleisa.config import check, load_config, read_config
 from paddleisa.errors import ConfigError, WeightsError
 
 DEMO = "isanet_resnet18_os8_scenes_128x128_200"
-SHIPPED_WEIGHTS = "isanet_resnet18_os16_camvid_256x256_2k"
+SHIPPED_WEIGHTS = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
 
 
 def run_folder(folder, name="mine"):

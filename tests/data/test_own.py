@@ -115,10 +115,10 @@ def test_every_number_of_the_config_has_its_reason_and_the_user_s_own_are_taken(
 
 
 @pytest.mark.parametrize(
-    "machine, crop, batch", [(Machine(2, 16, 0), (256, 256), 4), (Machine(8, 64, 24), (512, 320), 16)]
+    "machine, crop, batch", [(Machine(2, 16, 0), (448, 320), 4), (Machine(8, 64, 24), (512, 320), 16)]
 )
 def test_the_numbers_follow_the_machine_and_the_images(machine, crop, batch):
-    start = best_shipped("isanet_resnet18_os16_camvid_256x256_2k")
+    start = best_shipped("isanet_efficientnet_lite0_os16_camvid_448x320_600")
     recipe = choose(np.array([[1280, 360]] * 100), machine, start)
     assert recipe.crop == crop and recipe.batch == batch
 

@@ -46,7 +46,7 @@ def test_a_trainings_folder_is_a_model_with_its_config(run_folder, images):
 
 
 def test_a_name_of_the_catalogue_is_a_model():
-    seg = paddleisa.Predictor.from_pretrained("isanet_resnet18_os16_camvid_256x256_2k", protocol="published")
+    seg = paddleisa.Predictor.from_pretrained("isanet_efficientnet_lite0_os16_camvid_448x320_600", protocol="published")
     assert seg.settings.protocol == "paddleseg-2021"
     assert len(seg.classes.names) == len(seg.classes.palette)
 

@@ -20,7 +20,7 @@ from paddleisa.viewer.app import create_app, serve
 from paddleisa.viewer.ranking import Ranking
 from paddleisa.viewer.session import Session, _scale_of
 
-NAME = "isanet_resnet18_os16_camvid_256x256_2k"
+NAME = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
 SCENES = "val_dataset={type: Scenes, mode: val, num_images: 3, height: 64, width: 96, transforms: [{type: Normalize}]}"
 
 
