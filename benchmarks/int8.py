@@ -5,8 +5,7 @@ each part of the network in float32 as well, and runs each over the validation i
 only. Equal pixels, and the error of the scores (root mean square, relative to the scores'), are against OpenVINO in
 float32; FLOPs are those of convolutions; the time is the shortest of five passes.
 
-    python benchmarks/int8.py [--config isanet_efficientnet_lite0_os16_camvid_448x320_600] [--weights FILE] [--frames 101]
-                              [--images 20] [--only TEXT ...]
+    python benchmarks/int8.py [--config NAME] [--weights FILE] [--frames 101] [--images 20] [--only TEXT ...]
 """
 
 from __future__ import annotations
