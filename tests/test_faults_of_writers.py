@@ -11,7 +11,7 @@ import pytest
 from faults import CODES, fails, files_at_most, in_fresh_process, killed, killed_within, points
 
 from paddleisa.config import load_config
-from paddleisa.data.prepare import manifest
+from paddleisa.data.prepare import scenes
 from paddleisa.errors import PaddleISAError
 
 TINY = Path(__file__).parent / "training" / "tiny" / "tiny.yml"
@@ -20,7 +20,7 @@ TINY = Path(__file__).parent / "training" / "tiny" / "tiny.yml"
 def preparation(folder: Path) -> None:
     """Two generated scenes in Cityscapes' layout, and the labels that training reads."""
     from paddleisa.data.prepare.cityscapes import prepare_cityscapes
-    from paddleisa.data.synthetic.write import prepare_scenes
+    from paddleisa.data.prepare.scenes import prepare_scenes
 
     prepare_scenes(folder / "city", "cityscapes", (1, 1), (64, 32), workers=0, progress=False)
     prepare_cityscapes(folder / "city", workers=0, progress=False)
@@ -70,7 +70,7 @@ def content(folder: Path) -> dict[str, str]:
 def half_there(place: Path, expected: dict[str, str]) -> list[str]:
     """Names of files that hold something else than in the end; the manifest, written first and last, reads whole."""
     wrong = [name for name, digest in content(place).items() if digest != expected.get(name, digest)]
-    for name in [name for name in wrong if Path(name).name == manifest.NAME]:
+    for name in [name for name in wrong if Path(name).name == scenes.NAME]:
         json.loads((place / name).read_text())
         wrong.remove(name)
     return wrong

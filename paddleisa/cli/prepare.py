@@ -151,7 +151,8 @@ def _check(args) -> int:
 
 
 def _scenes(args) -> int:
-    from paddleisa.data.synthetic.write import prepare_scenes, writer_of
+    from paddleisa.data.prepare.scene_layouts import writer_of
+    from paddleisa.data.prepare.scenes import prepare_scenes
     from paddleisa.errors import UsageError
 
     if len(args.num_images) > 2 or min(args.num_images) < 1 or min(args.size) < 32 or args.seed < 0:

@@ -77,6 +77,7 @@ class Cityscapes(SegmentationData):
             "mkdir -p {root} && csDownload -d {root} gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip",
             "paddleisa prepare cityscapes {root}",
         ),
+        archives={"leftImg8bit_trainvaltest.zip": ".", "gtFine_trainvaltest.zip": "."},
     )
 
     def __init__(

@@ -7,10 +7,11 @@ part of it. Names with blanks need another separator than a blank.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from paddleisa.errors import DataError
+from paddleisa.utils.files import atomic_write
 
 _SEPARATORS = ("\t", ",", ";", " ")
 
@@ -67,6 +68,12 @@ def list_lines(text: str, separator: str = " ") -> Iterator[tuple[int, str, list
         line = line.strip()
         if line and not line.startswith("#"):
             yield number, line, [column.strip() for column in line.split(separator) if column.strip()]
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Write a list file, whole or not at all."""
+    with atomic_write(path, "w") as stream:
+        stream.writelines(f"{line}\n" for line in lines)
 
 
 def wrong_columns(path: str | Path, number: int, line: str, count: int, separator: str, labels: bool) -> DataError:

@@ -10,10 +10,10 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.voc import full_palette
 from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, TO_LABEL_ID
 from paddleisa.datasets.images import write_label
 from paddleisa.errors import UsageError
+from paddleisa.visual.palette import bit_colours
 
 Format = Literal["cityscapes", "voc"]
 CLASSES = {"cityscapes": len(ID_OF_TRAIN_ID), "voc": 21}
@@ -69,7 +69,7 @@ class Submission:
         if self.kind == "cityscapes":
             write_label(target, cv2.LUT(np.ascontiguousarray(mask, np.uint8), TO_LABEL_ID))
         else:
-            write_label(target, mask, full_palette())
+            write_label(target, mask, bit_colours(256))
 
     def _name(self, image: Path) -> Path:
         if self.kind == "voc":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddleisa.data.prepare import manifest
+from paddleisa.data.prepare import scenes
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
 from paddleisa.evaluation.roc import RocAreas
@@ -107,7 +107,7 @@ def is_generated(dataset: SegmentationData) -> bool:
     if getattr(dataset, "generated", False):
         return True
     image = Path(dataset.samples[0][0]) if dataset.samples else Path()
-    return any((folder / manifest.NAME).is_file() for folder in image.parents)
+    return any((folder / scenes.NAME).is_file() for folder in image.parents)
 
 
 def evaluate(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paddleisa.data.synthetic.write import prepare_scenes
+from paddleisa.data.prepare.scenes import prepare_scenes
 from paddleisa.errors import UsageError
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for pr
 PARENT = """
 import sys
 from test_killed_parents import write_slowly
-from paddleisa.data.prepare.parallel import on_files
+from paddleisa.data.prepare.labels import on_files
 if __name__ == "__main__":
     on_files(write_slowly, [f"{sys.argv[1]}/{n}" for n in range(400)], 3, what="write", progress=False)
 """
 SCENES = """
 import sys
-from paddleisa.data.synthetic.write import prepare_scenes
+from paddleisa.data.prepare.scenes import prepare_scenes
 if __name__ == "__main__":
     prepare_scenes(sys.argv[1], "cityscapes", (24, 2), (128, 64), workers=2, progress=False)
 """

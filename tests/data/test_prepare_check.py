@@ -16,7 +16,7 @@ from PIL import Image
 from paddleisa.config import Config
 from paddleisa.data.check.check import check_config, quick_check
 from paddleisa.data.prepare.cityscapes import prepare_cityscapes
-from paddleisa.data.synthetic.write import prepare_scenes
+from paddleisa.data.prepare.scenes import prepare_scenes
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import DataError
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from paddleisa.data.prepare.parallel import MANY, on_files
+from paddleisa.data.prepare.labels import MANY, on_files
 from paddleisa.errors import DataError
 
 

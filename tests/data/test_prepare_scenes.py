@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddleisa.data.synthetic.polygons import draw, outlines
-from paddleisa.data.synthetic.write import prepare_scenes
+from paddleisa.data.prepare.scene_layouts import draw, outlines
+from paddleisa.data.prepare.scenes import prepare_scenes
 from paddleisa.errors import UsageError
 
 SIZE = (128, 64)

@@ -11,8 +11,7 @@ from PIL import Image
 
 scipy_io = pytest.importorskip("scipy.io", reason="SBD's MATLAB files need scipy, extra `data`")
 
-from paddleisa.data.prepare.sbd import read_mat  # noqa: E402
-from paddleisa.data.prepare.voc import prepare_voc  # noqa: E402
+from paddleisa.data.prepare.voc import prepare_voc, read_sbd  # noqa: E402
 from paddleisa.datasets import PascalVOC  # noqa: E402
 from paddleisa.errors import DataError, DownloadError, UsageError  # noqa: E402
 
@@ -124,7 +123,7 @@ def test_a_label_of_ones_own_is_not_replaced(root):
 def test_other_mat_files_are_refused(tmp_path, content, message):
     scipy_io.savemat(tmp_path / "a.mat", content)
     with pytest.raises(DataError, match=message) as caught:
-        read_mat(tmp_path / "a.mat")
+        read_sbd(tmp_path / "a.mat")
     assert "a.mat" in str(caught.value)
 
 

@@ -5,11 +5,12 @@ import pytest
 from paddleisa.config import Config
 from paddleisa.data.check.check import check_config
 from paddleisa.data.prepare.by_table import prepare_by_table
-from paddleisa.data.synthetic.write import prepare_scenes, writer_of
+from paddleisa.data.prepare.scene_layouts import writer_of
+from paddleisa.data.prepare.scenes import prepare_scenes
 from paddleisa.errors import UsageError
 from paddleisa.registry import DATASETS
 
-KINDS = ["ADE20K", "CocoStuff", "CocoStuff10k", "LIP", "OpticDiscSeg", "PascalContext", "PascalContext59"]
+KINDS = ["ADE20K", "CocoStuff", "CocoStuff10k", "LIP", "OpticDiscSeg", "PascalContext", "PascalContext59", "PascalVOC"]
 SIZE = (128, 64)
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleisa.data.prepare.manifest import NAME
+from paddleisa.data.prepare.scenes import NAME
 from paddleisa.datasets import Dataset
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import DataError, UsageError

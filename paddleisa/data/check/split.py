@@ -11,7 +11,7 @@ import numpy as np
 
 from paddleisa.config import Config
 from paddleisa.data.check.file_stats import Raw
-from paddleisa.data.prepare.manifest import read_marker
+from paddleisa.data.prepare.scenes import read_marker
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.classes import Classes, classes_of
 from paddleisa.datasets.inventory import Inventory

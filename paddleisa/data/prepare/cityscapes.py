@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections import Counter
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.parallel import alone_in_root, on_files
-from paddleisa.data.prepare.unpack import unfinished, unpack
-from paddleisa.data.prepare.write_label import Made, Prepared, make_label
-from paddleisa.datasets.cityscapes import LABEL_IDS, NUM_IDS, TO_TRAIN_ID, TRAIN_IDS
+from paddleisa.data.prepare.labels import Label, Prepared, alone_in_root, make_labels
+from paddleisa.data.prepare.unpack import unpack, unpack_official
+from paddleisa.datasets.cityscapes import LABEL_IDS, NUM_IDS, TO_TRAIN_ID, TRAIN_IDS, Cityscapes
 from paddleisa.datasets.images import read_label
 from paddleisa.errors import DataError, UsageError
 
 Source = Literal["auto", "labelIds", "polygons"]
-ARCHIVES = {"leftImg8bit_trainvaltest.zip": "leftImg8bit", "gtFine_trainvaltest.zip": "gtFine"}
 LABEL_FOLDERS = ("gtFine", "gtCoarse")
 POLYGONS = "_polygons.json"
 WHERE_TO_GET = (
     "Cityscapes asks for a login: get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip from "
     "https://www.cityscapes-dataset.com/downloads and put them into this folder, or unpack them there"
 )
-
-
-class Task(NamedTuple):
-    """One label to make: from ``source`` (a labelIds PNG or a polygons JSON), to ``target``."""
-
-    source: str
-    target: str
-    overwrite: bool
 
 
 @alone_in_root(makes_root=False)
@@ -64,16 +53,17 @@ def prepare_cityscapes(
         DataError: no data; or after all other files were done: the files that failed, each with its reason.
     """
     root = Path(root)
-    for archive in _to_unpack(root) if archives is None else archives:
+    if archives is None:
+        unpack_official(root, Cityscapes.source.archives, progress)
+    for archive in archives or ():
         unpack(archive, root, progress=progress)
-    tasks = find_tasks(root, source, overwrite)
-    if any(task.source.endswith(POLYGONS) for task in tasks):
+    labels = find_labels(root, source)
+    if any(label.slow for label in labels):
         _require_package()
-    done = Counter(on_files(convert, tasks, workers, what="convert", name=lambda t: t.source, progress=progress))
-    return Prepared(made=done["made"], kept=done["kept"])
+    return make_labels(labels, overwrite=overwrite, workers=workers, progress=progress)
 
 
-def find_tasks(root: Path, source: Source = "auto", overwrite: bool = False) -> list[Task]:
+def find_labels(root: Path, source: Source = "auto") -> list[Label]:
     """All labels that can be made below ``root``, in the order of their names."""
     endings = {"auto": (POLYGONS, LABEL_IDS), "labelIds": (LABEL_IDS,), "polygons": (POLYGONS,)}[source]
     sources: dict[str, str] = {}
@@ -85,14 +75,8 @@ def find_tasks(root: Path, source: Source = "auto", overwrite: bool = False) -> 
     if not sources:
         wanted = " or ".join(f"gtFine/*/*/*{ending}" for ending in reversed(endings))
         raise DataError(f"there is no annotation {wanted}", where=root, fix=WHERE_TO_GET)
-    return [Task(sources[target], target, overwrite) for target in sorted(sources)]
-
-
-def convert(task: Task) -> Made:
-    """Make one label: "made", or "kept" where the right one is there. Runs in a worker process."""
-    if task.source.endswith(POLYGONS) and not task.overwrite and _drawn_already(task):
-        return "kept"
-    return make_label(Path(task.target), train_ids_of(task.source), task.source, overwrite=task.overwrite)
+    made = ((sources[target], target) for target in sorted(sources))
+    return [Label(path, target, train_ids_of, slow=path.endswith(POLYGONS)) for path, target in made]
 
 
 def train_ids_of(source: str | Path) -> np.ndarray:
@@ -125,27 +109,6 @@ def _drawn(path: Path) -> np.ndarray:
         raise DataError(
             f"the polygons cannot be read ({type(error).__name__}: {error})", where=path, fix="Unpack gtFine again"
         ) from error
-
-
-def _drawn_already(task: Task) -> bool:
-    """Whether a whole label is there that is newer than its polygons: drawing takes far longer than looking."""
-    target = Path(task.target)
-    try:
-        if target.stat().st_mtime_ns < Path(task.source).stat().st_mtime_ns:
-            return False
-        read_label(target)
-    except (OSError, DataError):
-        return False
-    return True
-
-
-def _to_unpack(root: Path) -> list[Path]:
-    """Official zips in ``root`` whose folder is not there yet, or only partly."""
-    return [
-        root / name
-        for name, folder in ARCHIVES.items()
-        if (root / name).is_file() and (not (root / folder).is_dir() or unfinished(root / name, root))
-    ]
 
 
 def _require_package() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+import tarfile
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from paddleisa.errors import DataError
@@ -12,6 +15,14 @@ from paddleisa.utils.files import write_error
 from paddleisa.weights.extract import extract_archive
 
 STAGE = ".unpacking"  # in the target folder; there only while an archive is being unpacked
+
+
+def unpack_official(root: Path, archives: Mapping[str, str], progress: bool = True) -> None:
+    """Unpack those of {official name: folder below ``root``} that lie in ``root`` and are not unpacked, or in part."""
+    for name, folder in archives.items():
+        archive = root / name
+        if archive.is_file() and not _is_unpacked(archive, root / folder):
+            unpack(archive, root / folder, progress=progress)
 
 
 def unpack(archive: str | Path, folder: str | Path, inner: str = "", progress: bool = True) -> None:
@@ -71,3 +82,16 @@ def _move(source: Path, target: Path, archive: Path) -> None:
             where=target,
             fix="Nothing was replaced. If the archive is right, move your file away and run the command again",
         )
+
+
+def _is_unpacked(archive: Path, folder: Path) -> bool:
+    """Whether the first file of an archive lies where it belongs, and no unpacking was interrupted."""
+    if unfinished(archive, folder):
+        return False
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as content:
+            first = next((name for name in content.namelist() if not name.endswith("/") and "/" in name), None)
+    else:
+        with tarfile.open(archive) as content:
+            first = next((member.name for member in content if member.isfile() and "/" in member.name), None)
+    return first is not None and (folder / first).is_file()

@@ -1,24 +1,26 @@
-"""``prepare voc``: PASCAL VOC 2012 and the labels that SBD adds to it, as ``PascalVOC`` reads them."""
+"""``prepare voc``: PASCAL VOC 2012 and the labels that SBD adds to it, as ``PascalVOC`` reads them.
+
+SBD (Semantic Boundaries Dataset, http://home.bharathh.info/pubs/codes/SBD): ``dataset/cls/NAME.mat`` holds a struct
+``GTcls`` whose field ``Segmentation`` is a (H, W) array of VOC's class ids, without the border that VOC ignores.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from paddleisa.data.prepare.parallel import alone_in_root, on_files
-from paddleisa.data.prepare.sbd import find_sbd, read_mat, require_scipy, sbd_names
+from paddleisa.data.prepare.labels import Label, Prepared, alone_in_root, make_labels, read_matlab, require_scipy
 from paddleisa.data.prepare.unpack import unfinished, unpack
-from paddleisa.data.prepare.write_label import Made, make_label
 from paddleisa.datasets.image_header import open_header
 from paddleisa.datasets.layouts import read_names
+from paddleisa.datasets.listing import write_lines
 from paddleisa.errors import DataError
-from paddleisa.utils.files import atomic_write
 from paddleisa.visual.palette import bit_colours
 
 
@@ -41,27 +43,16 @@ SBD = Archive(
     "benchmark.tgz",
 )
 LABELS = "SegmentationClassAug"
-_VOC_AGAIN = "Unpack VOCtrainval_11-May-2012.tar into the folder again"
-
-
-class Task(NamedTuple):
-    """One label to make from one .mat, for one image."""
-
-    mat: str
-    image: str
-    target: str
-    overwrite: bool
+_VOC_AGAIN, _SBD_AGAIN = "Unpack VOCtrainval_11-May-2012.tar into the folder again", "Unpack benchmark.tgz again"
 
 
 @dataclass
-class Prepared:
-    """What there is now: images of each list, and labels made or kept."""
+class PreparedVOC(Prepared):
+    """How many images each list has now, and labels made or kept."""
 
-    train: int
-    val: int
-    aug: int
-    made: int = 0
-    kept: int = 0
+    train: int = 0
+    val: int = 0
+    aug: int = 0
 
     @property
     def trainaug(self) -> int:
@@ -79,7 +70,7 @@ def prepare_voc(
     offline: bool = False,
     workers: int = 2,
     progress: bool = True,
-) -> Prepared:
+) -> PreparedVOC:
     """Make ``SegmentationClassAug/*.png`` and ``ImageSets/Segmentation/aug.txt`` in ``root/VOC2012``.
 
     ``aug.txt`` names the images of SBD that are in neither VOC's train nor its val, sorted. Their labels are palette
@@ -103,39 +94,43 @@ def prepare_voc(
     source = _sbd(root, sbd, offline, progress)
     lists = voc / "ImageSets" / "Segmentation"
     train, val = (read_names(lists / f"{part}.txt", _VOC_AGAIN) for part in ("train", "val"))
-    aug = sorted(sbd_names(source) - {*train, *val})
-    tasks = [
-        Task(
-            str(source / "cls" / f"{name}.mat"),
-            str(voc / "JPEGImages" / f"{name}.jpg"),
-            str(voc / LABELS / f"{name}.png"),
-            overwrite,
-        )
-        for name in aug
-    ]
-    done = Counter(on_files(convert, tasks, workers, what="convert", name=lambda task: task.mat, progress=progress))
-    with atomic_write(lists / "aug.txt", "w") as stream:
-        stream.writelines(f"{name}\n" for name in aug)
-    return Prepared(len(train), len(val), len(aug), done["made"], done["kept"])
+    listed = {name for part in ("train", "val") for name in read_names(source / f"{part}.txt", _SBD_AGAIN)}
+    aug = sorted(listed - {*train, *val})
+    read = partial(read_sbd, images=voc / "JPEGImages")
+    labels = [Label(str(source / "cls" / f"{name}.mat"), str(voc / LABELS / f"{name}.png"), read) for name in aug]
+    done = make_labels(labels, palette=bit_colours(256), overwrite=overwrite, workers=workers, progress=progress)
+    write_lines(lists / "aug.txt", aug)
+    return PreparedVOC(done.made, done.kept, len(train), len(val), len(aug))
 
 
-def convert(task: Task) -> Made:
-    """Make one label. Runs in a worker process."""
-    mask = read_mat(task.mat)
-    try:
-        with Path(task.image).open("rb") as stream:
-            header = open_header(stream.read(1 << 16), task.image)
-    except OSError as error:
-        raise DataError("SBD has a label for an image that is not there", where=task.image, fix=_VOC_AGAIN) from error
-    if header.size != mask.shape[::-1]:
-        (w, h), (width, height) = mask.shape[::-1], header.size
-        raise DataError(f"the mask is {w}x{h} pixels, its image {width}x{height}", where=task.mat, fix=_VOC_AGAIN)
-    return make_label(Path(task.target), mask, task.mat, palette=full_palette(), overwrite=task.overwrite)
+def read_sbd(path: str | Path, images: Path | None = None) -> np.ndarray:
+    """(H, W) uint8 class ids 0 to 20 of one ``cls/NAME.mat``, of the size of its image in the folder ``images``."""
+    mask = read_matlab(path, "GTcls", "Segmentation")
+    if (strange := np.setdiff1d(mask, [*range(21), 255])).size:
+        raise DataError(f"the mask holds {strange[0]}, but VOC has the classes 0 to 20", where=path, fix=_SBD_AGAIN)
+    if images is not None:
+        image = images / f"{Path(path).stem}.jpg"
+        try:
+            with image.open("rb") as stream:
+                (width, height), (h, w) = open_header(stream.read(1 << 16), image).size, mask.shape
+        except OSError as error:
+            raise DataError("SBD has a label for an image that is not there", where=image, fix=_VOC_AGAIN) from error
+        if (w, h) != (width, height):
+            raise DataError(f"the mask is {w}x{h} pixels, its image {width}x{height}", where=path, fix=_VOC_AGAIN)
+    return mask.astype(np.uint8)
 
 
-def full_palette() -> np.ndarray:
-    """(256, 3): VOC's colours of all 256 numbers, so that the ignored 255 is shown as in VOC's own labels."""
-    return bit_colours(256)
+def find_sbd(folder: str | Path) -> Path:
+    """The folder with ``cls``, ``train.txt`` and ``val.txt``: ``folder``, its ``dataset``, or that of the archive."""
+    folder = Path(folder)
+    for candidate in (folder, folder / "dataset", folder / "benchmark_RELEASE" / "dataset"):
+        if (candidate / "cls").is_dir():
+            return candidate
+    raise DataError(
+        "there is no folder cls with SBD's .mat files",
+        where=folder,
+        fix="Give the folder benchmark_RELEASE/dataset of the unpacked archive, or benchmark.tgz itself",
+    )
 
 
 def _voc(root: Path, archive: str | Path | None, offline: bool, progress: bool) -> Path:

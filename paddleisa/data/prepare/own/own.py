@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from paddleisa.data.prepare.labels import make_label
 from paddleisa.data.prepare.own.annotations import BACKGROUND, IGNORED, Annotations
 from paddleisa.data.prepare.own.find import find_files, name_of, pair
 from paddleisa.data.prepare.own.masks import masks_in, read_table
 from paddleisa.data.prepare.own.recipe import NOTHING, Numbers, best_shipped, choose, config_text, this_machine
 from paddleisa.data.prepare.own.shapes import shapes_in
 from paddleisa.data.prepare.own.split import groups_of, likely_sequences, split
-from paddleisa.data.prepare.write_label import make_label
 from paddleisa.datasets.image_header import open_header
 from paddleisa.errors import DataError, UsageError
 from paddleisa.utils.files import atomic_write

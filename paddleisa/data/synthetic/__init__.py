@@ -1,1 +1,0 @@
-"""Generated data in the layouts of the official data sets."""
