@@ -7,6 +7,7 @@ a fault of ours, or of a plug-in: exit code 1, and ``--traceback`` shows where i
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -68,6 +69,13 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception:
         return "its message cannot be made"
+
+
+def essence(error: BaseException) -> str:
+    """The line of an error's message that says something: Paddle's own stands below its C++ calls."""
+    lines = [line.strip() for line in text_of(error).splitlines() if line.strip(" -")]
+    telling = [line for line in lines if re.match(r"\(?\w*Error\b|\(\w+\)|Error:", line)]
+    return (telling or lines or [""])[-1 if telling else 0]
 
 
 def nearest(name: object, names: Iterable[str]) -> str:

@@ -19,21 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from paddleisa.errors import PaddleISAError
+from paddleisa.errors import PaddleISAError, essence
+from paddleisa.utils.memory import says_out_of_memory
 
 if TYPE_CHECKING:
     from paddleisa.config import Config
 
 Item = TypeVar("Item")
-# What Paddle, CUDA, ONNX Runtime and the C++ library say when there is no memory left.
-OUT_OF_MEMORY = (
-    "resourceexhausted",
-    "out of memory",
-    "bad_alloc",
-    "cannot allocate",
-    "failed to allocate",
-    "bad alloc",
-)
 
 
 @dataclass(frozen=True)
@@ -157,15 +149,11 @@ def _reason(code: int, errors: str) -> str:
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     if code == -signal.SIGKILL:
         return "out of memory: the system killed the process"
-    if code < 0 and _says_out_of_memory(errors):
+    if code < 0 and says_out_of_memory(errors):
         return "out of memory: an allocation failed"
     if code < 0:
         return f"crashed with {signal.Signals(-code).name}"
     return f"failed: {lines[-1][:300] if lines else f'exit code {code}'}"
-
-
-def _says_out_of_memory(text: str) -> bool:
-    return any(words in text.lower() for words in OUT_OF_MEMORY)
 
 
 def _child(name: str) -> None:
@@ -182,17 +170,14 @@ def _child(name: str) -> None:
         answer = {"problem": str(error)}
     except Exception as error:  # of whatever kind: it is told in the table, and the other measurements go on
         traceback.print_exc()
-        lost = isinstance(error, MemoryError) or _says_out_of_memory(str(error))
-        answer = {"problem": "out of memory: an allocation failed" if lost else _summary(error)}
+        lost = isinstance(error, MemoryError) or says_out_of_memory(str(error))
+        answer = {
+            "problem": "out of memory: an allocation failed"
+            if lost
+            else f"failed: {type(error).__name__}: {essence(error)[:300]}"
+        }
     with os.fdopen(answers, "w", encoding="utf-8") as stream:
         json.dump(answer, stream)
-
-
-def _summary(error: Exception) -> str:
-    """An error in one line: of Paddle's many lines that of the cause, which begins with its kind in brackets."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
-    chosen = next((line for line in lines if line.startswith("(")), lines[0] if lines else "")
-    return f"failed: {type(error).__name__}: {chosen[:300]}"
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from paddleisa.bench.measuring import OfConfig, Outcome, announced, measure, run_in_child
 from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError, one_of
@@ -127,6 +125,7 @@ def measure_engine(engine: str, precision: str, settings: dict) -> dict[str, obj
     Raises:
         UsageError, DeployError: it cannot be had. ConfigError, WeightsError: the model cannot.
     """
+    import numpy as np
     import paddle
 
     from paddleisa.utils.memory import PeakMemory
@@ -170,6 +169,8 @@ def _predictor(engine: str, precision: str, settings: Settings) -> tuple[Predict
 
 def _noise(size: tuple[int, int]) -> Calibration:
     """An image of noise: the time that int8 takes does not depend on the ranges, nor on what comes out."""
+    import numpy as np
+
     from paddleisa.deploy.export.calibration import Calibration
 
     width, height = size

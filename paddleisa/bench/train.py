@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from paddleisa.bench.measuring import Laps, OfConfig, announced, run_in_child
 from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
 from paddleisa.errors import UsageError
 from paddleisa.utils.options import natural, option, positive
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from paddleisa.config import Config
 
 Kind = Literal["fp32", "fp16", "bf16"]
@@ -136,6 +136,8 @@ def _batches(config: Config, num_classes: int, settings: Settings) -> Iterator[t
         plan = Plan(steps, len(dataset), config["batch_size"], 1)
         yield from ((batch.images, batch.labels) for batch in training_batches(dataset, plan, 0, 0, 0))
         return
+    import numpy as np
+
     rng = np.random.default_rng(0)
     width, height = settings.input_size
     images = rng.standard_normal((config["batch_size"], 3, height, width), np.float32)

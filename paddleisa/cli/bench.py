@@ -17,7 +17,7 @@ SCENES = "isanet_resnet18_os8_scenes_128x128_200"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command for each bench; its ``Settings`` declare most of the options."""
-    bench = common.subcommands(parser, "BENCH")
+    bench = common.subcommands(parser, "json", metavar="BENCH")
 
     attention = bench("isa", "interlaced against dense self-attention, by size of the feature map", _isa)
     attention.add_argument(
@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             common.add_shared(command, "opts", "plugin", config=optional)
         if command is not reading:
             common.add_shared(command, "device")
-        common.add_shared(command, "json")
         command.add_argument("--plot", type=_picture, metavar="FILE", help="also draw it, a .png or .svg file")
 
 

@@ -75,14 +75,23 @@ def add_shared(parser: Parser, *names: str, **changed: dict[str, Any]) -> None:
         parser.add_argument(f"--{name}", **{**SHARED[name], **changed.get(name, {})})
 
 
-def subcommands(parser: argparse.ArgumentParser, metavar: str = "ACTION") -> Callable[..., argparse.ArgumentParser]:
-    """``action(name, summary, act, *shared)`` adds a sub-command with shared options; ``args.act`` is then ``act``."""
+def subcommands(
+    parser: argparse.ArgumentParser, *everywhere: str, metavar: str = "ACTION", **changed: dict[str, Any]
+) -> Callable[..., argparse.ArgumentParser]:
+    """``action(name, summary, act, *shared)``, which adds a sub-command: ``args.act`` is then ``act``.
+
+    Args:
+        parser: of the command.
+        everywhere: options of :data:`SHARED` that all of them have; ``shared`` names those of one.
+        metavar: what the help calls a sub-command.
+        changed: further options that all have, and what is different of them here.
+    """
     actions = parser.add_subparsers(dest="action", metavar=metavar, required=True)
 
     def action(name: str, summary: str, act: Callable, *shared: str) -> argparse.ArgumentParser:
         command = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         command.set_defaults(act=act)
-        add_shared(command, *shared)
+        add_shared(command, *everywhere, *shared, **changed)
         return command
 
     return action

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from paddleisa.cli import common
+
 if TYPE_CHECKING:
     from paddleisa.config.listing import ComponentInfo
 
@@ -15,14 +17,12 @@ SUMMARY = "list what a config may name, with options and defaults"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``components``."""
     parser.add_argument("names", nargs="*", metavar="NAME|KIND", help="components, or kinds such as loss; else all")
-    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with own components")
     parser.add_argument("--markdown", action="store_true", help="print everything as a page")
-    parser.add_argument("--json", metavar="FILE", help="also write it as JSON")
+    common.add_shared(parser, "plugin", "json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print names and first sentences; of what is named, the options too."""
-    from paddleisa.cli.common import write_json
     from paddleisa.config.listing import components, explanations, markdown, plural
     from paddleisa.config.plugins import import_plugin
     from paddleisa.errors import UsageError, one_of
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(line for component in chosen for line in _whole(component)))
     else:
         print("\n".join(_overview(chosen)))
-    write_json(args.json, {"components": [asdict(component) for component in chosen], "elsewhere": elsewhere})
+    common.write_json(args.json, {"components": [asdict(component) for component in chosen], "elsewhere": elsewhere})
     return 0
 
 

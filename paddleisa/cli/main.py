@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from paddleisa import __version__
-from paddleisa.cli import failure
-from paddleisa.errors import PaddleISAError, nearest, one_of
+from paddleisa.errors import PaddleISAError, essence, nearest, one_of
 from paddleisa.utils.environment import rank
+from paddleisa.utils.gpu import explained
+from paddleisa.utils.memory import says_out_of_memory
+from paddleisa.utils.nodes import shorten
 
 COMMANDS = {
     "train": "train a model, or print its resolved config with --dry_run",
@@ -50,7 +52,9 @@ ELSEWHERE = {
     "--with_softmax": "Write --output_op softmax",
     "--cfg": "Write --config",
 }
+TRACEBACK = "PADDLEISA_TRACEBACK"
 EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = [_with_underscores(word) for word in (sys.argv[1:] if argv is None else argv)]
     if "--traceback" in argv:
         argv.remove("--traceback")
-        os.environ[failure.TRACEBACK] = "1"  # also for the processes that the command starts
+        os.environ[TRACEBACK] = "1"  # also for the processes that the command starts
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
@@ -96,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse, after --help or a mistake
         return stop.code if isinstance(stop.code, int) else EXIT_MISTAKE
     except PaddleISAError as error:
-        if failure.tells_all():
+        if _tells_all():
             traceback.print_exception(error)
         print(f"paddleisa: error: {error}", file=sys.stderr)
         return EXIT_MISTAKE
@@ -109,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         if not full and error.filename is None:
-            failure.show(error)
+            _show(error)
             return EXIT_FAULT
         # What is left here is a file that the system refuses: no permission, a folder, a name too long, a full disk.
         place = _shortened(error.filename or "a file")
@@ -117,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"paddleisa: error: {place}: {problem}", file=sys.stderr)
         return EXIT_MISTAKE
     except BaseException as error:  # the last net; a plug-in may raise anything
-        failure.show(error)
+        _show(error)
         return EXIT_FAULT
 
 
@@ -164,3 +168,42 @@ def _with_underscores(word: str) -> str:
         return word
     name, equals, value = word[2:].partition("=")
     return f"--{name.replace('-', '_')}{equals}{value}"
+
+
+def _tells_all() -> bool:
+    """Whether the user wants tracebacks: ``--traceback`` sets the variable."""
+    return os.environ.get(TRACEBACK, "").strip().lower() not in ("", "0", "false", "no")
+
+
+def _sentence(error: BaseException) -> str:
+    """One line for an error that is none of ours."""
+    if said := explained(error):
+        return said
+    kind, text = type(error).__name__, _shortened(essence(error))
+    if isinstance(error, MemoryError) or says_out_of_memory(essence(error)):
+        small = "Make batch_size, crop_size or the images smaller"
+        return f"there is not enough memory for this ({text or kind}). {small}"
+    place, ours = _place(error)
+    if not ours:
+        return f"{place} fails: {kind}: {text}"
+    report = "Please report it, with the command and what it prints with --traceback"
+    return f"a fault of paddleisa or of what it is built on: {kind}: {text} ({place}). {report}"
+
+
+def _show(error: BaseException) -> None:
+    """The sentence on stderr, the traceback with it where the user wants it."""
+    if _tells_all():
+        traceback.print_exception(error)
+    print(f"paddleisa: error: {_sentence(error)}", file=sys.stderr)
+    if not _tells_all():
+        print(f"paddleisa: --traceback, or {TRACEBACK}=1, shows where it comes from", file=sys.stderr)
+
+
+def _place(error: BaseException) -> tuple[str, bool]:
+    """File and line that ``error`` comes from, and whether that is no plug-in: the innermost of either's lines."""
+    place, ours = "unknown place", True
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        plugin = str(frame.f_globals.get("__name__", "")).startswith("paddleisa_plugin_")
+        if plugin or _PACKAGE in Path(frame.f_code.co_filename).parents:
+            place, ours = f"{shorten(frame.f_code.co_filename)}:{line}", not plugin
+    return (place if ours else f"the plugin {place}"), ours

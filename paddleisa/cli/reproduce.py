@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from paddleisa.cli.common import add_engine_arguments
+from paddleisa.cli import common
+from paddleisa.errors import UsageError
 
 SUMMARY = "measure published scores again: single, flip and ms+flip, under both protocols"
 
@@ -18,23 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="models or families of the catalogue, or `all`; without one the four rows of PaddleSeg",
     )
-    parser.add_argument(
-        "--opts", nargs="+", default=[], metavar="KEY=VALUE", help="change values of every row's config"
-    )
-    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="Python file with components")
-    parser.add_argument("--catalogue", action="append", default=[], metavar="FILE", help="a further catalogue (YAML)")
+    common.add_shared(parser, "opts", "plugin", "catalogue", "device", "num_workers", "json", "offline")
     parser.add_argument("--model_path", metavar="FILE", help="weights instead of the published ones; for one NAME")
-    parser.add_argument("--device", help="cpu, gpu or gpu:N; the GPU where there is one")
-    add_engine_arguments(parser)
-    parser.add_argument("--num_workers", type=int, default=1, metavar="N", help="threads that read ahead (default 1)")
+    common.add_engine_arguments(parser)
     parser.add_argument(
         "--save_dir", default="output/reproduce", metavar="DIR", help="reports and state (default %(default)s)"
     )
-    parser.add_argument("--json", metavar="FILE", help="also write the results of all rows there")
     parser.add_argument(
         "--limit", type=int, metavar="N", help="a quick look at the first N images; not a reproduction, exit code 1"
     )
-    parser.add_argument("--offline", action="store_true", help="use what is on this machine, request nothing")
     parser.add_argument("--fresh", action="store_true", help="begin anew instead of going on where a run was stopped")
 
 
@@ -48,7 +41,6 @@ def run(args: argparse.Namespace) -> int:
     choose(args.names, load_catalogue(args.catalogue))  # a wrong name is told before paddle is imported
     load_paddle()
     device = set_device(args.device)
-    from paddleisa.cli.common import write_json
     from paddleisa.deploy.runtimes.open import require_engine
     from paddleisa.reproduce.api import reproduce
     from paddleisa.reproduce.report import text_table
@@ -70,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             ),
             finished=lambda outcome, files: print(f"{text_table(outcome)}\n  {', '.join(map(str, files))}\n"),
             limit=args.limit,
-            workers=max(args.num_workers, 0),
+            workers=args.num_workers,
             fresh=args.fresh,
             engine=args.engine,
             precision=args.precision,
@@ -80,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         return 128 + stopped.signal
     if len(report.outcomes) > 1:
         print(f"all of them: {args.save_dir}/{'report' if args.limit is None else 'quick_look'}.md")
-    write_json(args.json, report.to_dict())
+    common.write_json(args.json, report.to_dict())
     return 0 if report.reproduced else 1
 
 
@@ -101,13 +93,8 @@ def _check(args: argparse.Namespace) -> None:
     from paddleisa.utils.environment import world_size
 
     if args.limit is not None and args.limit < 1:
-        _refuse(f"there is no quick look at {args.limit} images", "--limit", "Give a number from 1")
+        problem = f"there is no quick look at {args.limit} images"
+        raise UsageError(problem, where="--limit", fix="Give a number from 1")
     if world_size() > 1:
         fix = "Start it without a launcher; several GPUs can share the rows: paddleisa reproduce NAME --device gpu:1"
-        _refuse("reproduce runs in one process", None, fix)
-
-
-def _refuse(problem: str, where: str | None, fix: str) -> None:
-    from paddleisa.errors import UsageError
-
-    raise UsageError(problem, where=where, fix=fix)
+        raise UsageError("reproduce runs in one process", fix=fix)

@@ -5,34 +5,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paddleisa.cli import common
+
 SUMMARY = "list, download, verify and convert published models; turn their training logs into VisualDL runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command for each action."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-
-    def action(name: str, summary: str, *, network: bool = False) -> argparse.ArgumentParser:
-        command = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        command.add_argument(
-            "--catalogue", action="append", default=[], metavar="FILE", help="a further catalogue (YAML)"
-        )
-        command.add_argument("--json", metavar="FILE", help="write the result as JSON too")
-        if network:
-            command.add_argument("--offline", action="store_true", help="use what is on this machine, request nothing")
-        return command
-
-    action("list", "list the models of the catalogue").add_argument("--family", help="only the models of this family")
-    action("info", "show everything known of a model").add_argument("name", metavar="NAME")
-    download = action("download", "fetch weights into PADDLEISA_HOME, checked before they are there", network=True)
+    action = common.subcommands(parser, "catalogue", "json")
+    action("list", "list the models of the catalogue", _list).add_argument(
+        "--family", help="only the models of this family"
+    )
+    action("info", "show everything known of a model", _info).add_argument("name", metavar="NAME")
+    download = action(
+        "download", "fetch weights into PADDLEISA_HOME, checked before they are there", _download, "offline"
+    )
     download.add_argument("names", nargs="+", metavar="NAME", help="models of the catalogue, or a family's name")
-    log = action("log", "turn a published or local train.log into a VisualDL run", network=True)
+    log = action("log", "turn a published or local train.log into a VisualDL run", _log, "offline")
     log.add_argument("source", metavar="NAME|FILE")
     log.add_argument("--save_dir", type=Path, metavar="DIR", help="folder of the run (output/published/NAME)")
-    verify = action("verify", "check a weights file: hash, safe read, tensors, forward pass", network=True)
+    verify = action("verify", "check a weights file: hash, safe read, tensors, forward pass", _verify, "offline")
     verify.add_argument("source", metavar="NAME|FILE")
     verify.add_argument("--model", metavar="NAME", help="the model that FILE should be (found by its tensors)")
-    convert = action("convert", "write weights in another format; also other projects' ISANets in .pth, read safely")
+    convert = action(
+        "convert", "write weights in another format; also other projects' ISANets in .pth, read safely", _convert
+    )
     convert.add_argument("source", metavar="IN", help=".pdparams, .safetensors, .pth, or NAME of a downloaded model")
     convert.add_argument(
         "target", metavar="OUT", nargs="?", help=".pdparams or .safetensors; of NAME: pretrained/NAME.safetensors"
@@ -45,22 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose tensor names IN has (found out)",
     )
     convert.add_argument("--force", action="store_true", help="replace OUT if it is there")
-    forget = action("forget", "trust the next download of a file anew: its publisher has changed it")
+    forget = action("forget", "trust the next download of a file anew: its publisher has changed it", _forget)
     forget.add_argument("source", metavar="NAME|URL")
-    table = action("table", "print the Markdown tables, or bring those of FILE up to date")
+    table = action("table", "print the Markdown tables, or bring those of FILE up to date", _table)
     table.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a Markdown file with table markers")
     table.add_argument("--check", action="store_true", help="change nothing; exit code 1 if FILE is out of date")
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, or 1 where ``verify`` or ``table --check`` found a difference."""
-    from paddleisa.cli.common import write_json
     from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
-    actions = {"list": _list, "info": _info, "download": _download, "log": _log, "verify": _verify}
-    actions |= {"convert": _convert, "table": _table, "forget": _forget}
-    result, code = actions[args.action](args, load_catalogue(args.catalogue))
-    write_json(args.json, result)
+    result, code = args.act(args, load_catalogue(args.catalogue))
+    common.write_json(args.json, result)
     return code
 
 

@@ -13,6 +13,15 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 CGROUP_2 = ("memory.max", "memory.current", "inactive_file")
 
+# What Paddle, CUDA, ONNX Runtime, OpenVINO and the C++ library say when there is no memory left.
+_NONE_LEFT = ("out of memory", "bad_alloc", "bad alloc", "resourceexhausted", "insufficient memory")
+_NONE_LEFT += ("cannot allocate", "failed to allocate")
+
+
+def says_out_of_memory(text: str) -> bool:
+    """Whether an error's text means that memory ran out."""
+    return any(words in text.lower() for words in _NONE_LEFT)
+
 
 class OutOfMemory(PaddleISAError):
     """Work that would need more memory than there is, not begun."""

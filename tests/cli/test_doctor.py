@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from paddleisa import doctor
+from paddleisa.cli import doctor
 from paddleisa.utils import gpu
 
 

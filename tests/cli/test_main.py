@@ -68,7 +68,7 @@ def test_the_module_runs_like_the_console_script():
         (["vall"], "there is no command 'vall'. Did you mean 'val'?"),
         (["zzz"], "there is no command 'zzz'. Choose one of: "),
         (["--config", "x", "val"], "The command comes first"),
-        (["val"], "the following arguments are required: --config"),
+        (["train"], "the following arguments are required: --config"),
         (["val", "--config", "x", "--modl_path", "y"], "--modl_path y. Did you mean '--model_path'?"),
         (["val", "--config", "x", "--modl-path=y"], "Did you mean '--model_path'?"),
         (["predict", "--config", "x", "--imagepath", "y"], "Did you mean '--image_path'?"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paddleisa.doctor import as_data, examine
+from paddleisa.cli.doctor import as_data, examine
 
 REPORT = Path("gpu-report.json")
 _measured: dict[str, object] = {}
