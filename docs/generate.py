@@ -1,13 +1,17 @@
-"""Pages that are made of the code when the site is built: the Python reference, and the table of components."""
+"""Pages that are made of the code when the site is built: Python reference, components, PaddleSeg's names."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import mkdocs_gen_files
 
 from paddleisa.config.listing import markdown
+
+sys.path.insert(0, str(Path(__file__).parent))
+import paddleseg_table
 
 PACKAGE = Path(__file__).parents[1] / "paddleisa"
 
@@ -30,6 +34,11 @@ def components() -> str:
     return f"# Components\n\nWhat a config's `type:` may name, and the options of each.\n\n{markdown()}"
 
 
-for page, text in (("reference/python.md", reference()), ("reference/components.md", components())):
+PAGES = {
+    "reference/python.md": reference,
+    "reference/components.md": components,
+    "paddleseg-table.md": paddleseg_table.page,
+}
+for page, make in PAGES.items():
     with mkdocs_gen_files.open(page, "w") as stream:
-        stream.write(text)
+        stream.write(make())

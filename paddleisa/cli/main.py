@@ -51,6 +51,11 @@ ELSEWHERE = {
     "--without_argmax": "Write --output_op none",
     "--with_softmax": "Write --output_op softmax",
     "--cfg": "Write --config",
+    "--batch_size": "Leave it out: --streams computes several images at once",
+    "--benchmark": "Write paddleisa bench model",
+    "--enable_auto_tune": "Leave it out: --engine auto takes the fastest, measured once",
+    "--input_shape": "Give it to paddleisa export",
+    "--output_op": "Give it to paddleisa export",
 }
 TRACEBACK = "PADDLEISA_TRACEBACK"
 EXIT_FAULT, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130

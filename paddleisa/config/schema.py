@@ -137,6 +137,11 @@ ELSEWHERE = {
     "early_stop_intervals": "The key is early_stop, in evaluations",
     "use_ema": "The key is ema: {decay: 0.9998}",
     "data_format": "Remove it: networks are NCHW",
+    "model.backbone.data_format": "Remove it: networks are NCHW",
+    "model.backbone.in_channels": "Remove it: images have 3 channels",
+    "model.backbone.layers": "Remove it: the type's name says how many, as ResNet50_vd",
+    "model.backbone.lr_mult_list": "Remove it, and write optimizer.custom_cfg [{name: backbone, lr_mult: 0.1}], or "
+    "parts of the backbone by their parameters' names",
     "device": "It is an option of the command: --device",
     **{name: f"It is an option of the command: paddleisa train --{name}" for name in _OPTIONS},
 }
