@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 
 from paddleisa.config import check, read_config
+from paddleisa.config.locate import find_config
 from paddleisa.data.check.check import check_config
 from paddleisa.data.prepare.own.own import Wishes, make_labels, prepare_own
 from paddleisa.data.prepare.own.recipe import Machine, Numbers, best_shipped, choose
@@ -115,7 +116,7 @@ def test_every_number_of_the_config_has_its_reason_and_the_user_s_own_are_taken(
 
 
 @pytest.mark.parametrize(
-    "machine, crop, batch", [(Machine(2, 16, 0), (448, 320), 4), (Machine(8, 64, 24), (512, 320), 16)]
+    "machine, crop, batch", [(Machine(2, 16, 0), (448, 320), 4), (Machine(8, 64, 24), (512, 512), 16)]
 )
 def test_the_numbers_follow_the_machine_and_the_images(machine, crop, batch):
     start = best_shipped("isanet_efficientnet_lite0_os16_camvid_448x320_600")
@@ -139,3 +140,18 @@ def test_a_mask_of_another_size_is_named(folder):
     Image.new("RGB", (9, 9)).save(folder / "masks/s 03.png")
     with pytest.raises(DataError, match="s 03.png: the annotation is 9x9 pixels, its image 128x64"):
         prepare_own(folder, progress=False)
+
+
+def test_images_are_normalised_and_enlarged_as_the_weights_to_start_from_saw_them(folder):
+    start = yaml.safe_load(find_config("isanet_efficientnet_lite0_os16_camvid_448x320_600").read_text())
+    written = yaml.safe_load(prepare_own(folder, progress=False).config.read_text())
+    # rows of 64 pixels become 256: towards the 720 that the weights saw, four times as many at most
+    assert written["val_dataset"]["transforms"][0] == {"type": "ResizeByShort", "short_size": 4 * 64}
+    assert written["val_dataset"]["transforms"][1] == start["val_dataset"]["transforms"][1]
+    assert written["train_dataset"]["transforms"][-1] == start["train_dataset"]["transforms"][-1]
+    assert written["train_dataset"]["transforms"][0]["min_scale_factor"] == 0.75 * 4
+
+
+def test_the_optimizer_is_that_of_the_weights_to_start_from(folder):
+    written = yaml.safe_load(prepare_own(folder, progress=False).config.read_text())
+    assert written["optimizer"]["type"] == "AdamW" and "backbone._conv_stem" in written["optimizer"]["freeze"]

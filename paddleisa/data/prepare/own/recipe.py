@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import yaml
@@ -20,6 +21,7 @@ from paddleisa.zoo.catalogue.catalogue import Entry, load_catalogue
 from paddleisa.zoo.download.locate import local_weights
 
 _TILE = 64  # crops are a multiple: whole attention windows at every output stride
+_LARGEST_SCALE = 4.0  # beyond it, images cost more than they show
 _EPOCHS = {"cpu": 40, "gpu": 120}
 _ITERS = {"cpu": (200, 3000), "gpu": (1000, 40000)}  # fewest and most
 
@@ -61,6 +63,8 @@ class Recipe:
         batch: images of one step.
         iters: steps.
         rate: learning rate at the start.
+        short_side: of the images that are scored, where they are enlarged; else None.
+        scale: how much images are enlarged before they are cropped, since the weights saw such images enlarged; or 1.
         reasons: {number's name: one sentence}.
     """
 
@@ -69,6 +73,8 @@ class Recipe:
     batch: int
     iters: int
     rate: float
+    scale: float
+    short_side: int | None
     reasons: Mapping[str, str]
 
 
@@ -101,6 +107,42 @@ def best_shipped(name: str | None = None) -> Entry:
     return max(shipped, key=lambda entry: entry.row.scores.single)
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """How the weights to start from were trained, from their config: what fine-tuning keeps or starts from."""
+
+    model: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+    normalize: Mapping[str, Any]
+    short_side: int | None
+    rate: float
+    batch: int
+    coef: Sequence[float]
+
+    @classmethod
+    def of(cls, start: Entry) -> _Origin:
+        """The origin of an entry's weights."""
+        config = read_config(start.config).to_dict()
+        transforms = {one["type"]: one for one in config["val_dataset"]["transforms"]}
+        optimizer = dict(config["optimizer"])
+        if optimizer["type"] == "SGD" and "momentum" in optimizer:
+            optimizer["weight_decay"] = 5.0e-4  # few images: a little more against learning them by heart
+        optimizer.setdefault("custom_cfg", [{"name": "backbone", "lr_mult": 0.2}])
+        return cls(
+            config["model"],
+            optimizer,
+            transforms["Normalize"],
+            transforms.get("ResizeByShort", {}).get("short_size"),
+            config["lr_scheduler"]["learning_rate"],
+            start.row.total_batch,
+            config["loss"]["coef"],
+        )
+
+    def scale(self, width: int, height: int) -> float:
+        """How much larger than ``width`` x ``height`` the weights saw such an image, at most 4; 1 unless larger."""
+        return min(_LARGEST_SCALE, max(1.0, (self.short_side or 0) / min(width, height)))
+
+
 def choose(sizes: np.ndarray, machine: Machine, start: Entry, given: Numbers = NOTHING) -> Recipe:
     """The numbers for a training.
 
@@ -111,8 +153,13 @@ def choose(sizes: np.ndarray, machine: Machine, start: Entry, given: Numbers = N
         given: numbers that the user chose.
     """
     width, height = (int(value) for value in np.median(sizes, axis=0))
-    limit = 512 if machine.gpu else max(start.row.crop_size)
-    across, down = (min(limit, max(2 * _TILE, side // _TILE * _TILE)) for side in (width, height))
+    origin = _Origin.of(start)
+    scale = origin.scale(width, height)
+    most_sides = (512, 512) if machine.gpu else sorted(start.row.crop_size, reverse=width >= height)
+    across, down = (
+        min(limit, max(2 * _TILE, int(side * scale) // _TILE * _TILE))
+        for side, limit in zip((width, height), most_sides, strict=True)
+    )
     crop, count = given.crop or (across, down), len(sizes)
     room = machine.gpu if machine.gpu else machine.memory / 2
     batch = max(2, min(16 if machine.gpu else 4, int(room * 2**18 // (crop[0] * crop[1])), max(2, count // 2)))
@@ -121,16 +168,20 @@ def choose(sizes: np.ndarray, machine: Machine, start: Entry, given: Numbers = N
     wanted = float(np.clip(_EPOCHS[machine.kind] * count / batch, fewest, most))
     iters = given.iters or 50 * math.ceil(wanted / 50)
     where = f"a GPU of {machine.gpu:.0f} GiB" if machine.gpu else f"{machine.cores} cores and {machine.memory:.0f} GiB"
+    enlarged = f", enlarged {scale:.3g} times" if scale > 1 else ""
     reasons = {
-        "crop": f"images are {width}x{height} (median): the largest multiple of {_TILE} inside them, at most {limit} "
-        + ("on a GPU" if machine.gpu else "on a CPU, as the weights were trained"),
+        "crop": f"images are {width}x{height} (median){enlarged}: the largest multiple of {_TILE} inside them, at most "
+        f"{most_sides[0]}x{most_sides[1]} " + ("on a GPU" if machine.gpu else "on a CPU, as the weights were trained"),
         "batch": f"chosen for {where} and {count} training images; at least 2, for batch norm averages over them",
         "iters": f"{iters * batch / count:.0f} times each of the {count} images; on a {machine.kind.upper()} we take "
         f"{_EPOCHS[machine.kind]} times, at least {fewest} and at most {most} steps. More is better while the mIoU "
         "still rises",
-        "rate": "half of a training from random weights with 4 images a step, times the root of batch / 4",
+        "rate": f"half of the {origin.rate:g} that the weights were trained with, times the root of "
+        f"{batch} / {origin.batch} images a step",
     }
-    return Recipe(start, crop, batch, iters, given.rate or float(f"{0.01 * (batch / 4) ** 0.5:.2g}"), reasons)
+    short_side = round(scale * min(width, height)) if scale > 1 else None
+    rate = given.rate or float(f"{origin.rate / 2 * (batch / origin.batch) ** 0.5:.2g}")
+    return Recipe(start, crop, batch, iters, rate, scale, short_side, reasons)
 
 
 def config_text(recipe: Recipe, data: Mapping[str, object], lists: Mapping[str, str], title: str) -> str:
@@ -142,13 +193,16 @@ def config_text(recipe: Recipe, data: Mapping[str, object], lists: Mapping[str, 
         lists: {train: list file, val: list file}.
         title: first line of its comment.
     """
-    original = read_config(recipe.start.config)
-    model = {key: value for key, value in original["model"].items() if key != "num_classes"}
+    origin = _Origin.of(recipe.start)
+    model = {key: value for key, value in origin.model.items() if key != "num_classes"}
     model["pretrained"] = recipe.start.name
     if isinstance(model.get("backbone"), dict):
         model["backbone"] = {**model["backbone"], "pretrained": None}
     why, (width, height) = recipe.reasons, recipe.crop
     warmup = min(100, recipe.iters // 10)
+    least, step, most = (round(factor * recipe.scale, 3) for factor in (0.75, 0.25, 1.5))
+    resize = [{"type": "ResizeByShort", "short_size": recipe.short_side}] if recipe.short_side else []
+    seen = "enlarged, as the weights saw such images in training" if resize else "as they are"
     return f"""# {title}
 #
 # Written by `paddleisa prepare own`. Every number may be changed; `paddleisa train --config THIS --dry_run` shows what
@@ -163,9 +217,9 @@ train_dataset:
 {_dataset(data, "train", lists["train"])}
   transforms:
     - type: ResizeStepScaling  # things come in other sizes: each image at a random one of these
-      min_scale_factor: 0.75
-      max_scale_factor: 1.5
-      scale_step_size: 0.25
+      min_scale_factor: {least}
+      max_scale_factor: {most}
+      scale_step_size: {step}
     - type: RandomPaddingCrop
 {_comment(why["crop"], 6)}
       crop_size: [{width}, {height}]  # width, height
@@ -174,23 +228,18 @@ train_dataset:
       brightness_range: 0.4
       contrast_range: 0.4
       saturation_range: 0.4
-    - type: Normalize
+{_yaml([origin.normalize], 4)}
 
 val_dataset:
 {_dataset(data, "val", lists["val"])}
-  transforms:
-    - type: Normalize  # whole images, as they are
+  transforms:  # whole images, {seen}
+{_yaml([*resize, origin.normalize], 4)}
 
 model:  # {recipe.start.name}, mIoU {recipe.start.row.scores.single} on {recipe.start.row.dataset}: the best that ships
 {_yaml(model, 2)}
 
-optimizer:
-  type: SGD
-  momentum: 0.9
-  weight_decay: 5.0e-4  # few images: a little more than the usual 1.0e-4 against learning them by heart
-  custom_cfg:
-    - name: backbone
-      lr_mult: 0.2  # what it knows of edges and textures holds for your images too
+optimizer:  # as the weights were trained; what the backbone knows of edges and textures holds for your images too
+{_yaml(origin.optimizer, 2)}
 
 lr_scheduler:
   type: PolynomialDecay
@@ -204,7 +253,7 @@ lr_scheduler:
 loss:
   types:
     - type: CrossEntropyLoss
-  coef: [1, 0.4]  # main output, auxiliary output
+  coef: {list(origin.coef)}  # main output, auxiliary output
 """
 
 
@@ -217,6 +266,7 @@ def _comment(text: str, indent: int = 0) -> str:
     return textwrap.fill(text[0].upper() + text[1:] + ".", 110, initial_indent=head, subsequent_indent=head)
 
 
-def _yaml(values: Mapping[str, object], indent: int) -> str:
-    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=None)
+def _yaml(values: Mapping[str, object] | Sequence[Mapping[str, object]], indent: int) -> str:
+    plain = dict(values) if isinstance(values, Mapping) else list(values)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=None)
     return "\n".join(" " * indent + line for line in text.splitlines())
