@@ -67,6 +67,7 @@ setup(
                 "import-linter>=2.6",
                 "mypy>=2.4",
                 "types-PyYAML",
+                "tritonclient>=2.40",  # Triton's own parser of config.pbtxt
                 "mkdocs-material>=9.5",
                 "mkdocstrings[python]>=0.24",
                 "mkdocs-gen-files>=0.5",

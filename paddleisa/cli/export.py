@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from paddleisa.cli import common
+from paddleisa.deploy.export.serving import SERVERS
 from paddleisa.deploy.export.table import FORMATS
 
 SUMMARY = "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model"
@@ -37,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the files give: class ids (argmax, the default), probabilities or logits",
     )
     parser.add_argument(
+        "--serving",
+        nargs="+",
+        choices=tuple(SERVERS),
+        default=[],
+        help="write a model repository too, for " + ", ".join(f"{name}: {about}" for name, about in SERVERS.items()),
+    )
+    parser.add_argument(
         "--precision",
         choices=("fp32", "int8"),
         default="fp32",
@@ -59,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         formats=args.format,
         input_shape=args.input_shape,
         output_op=args.output_op,
+        serving=args.serving,
         calibration=common.calibration(args, config),
         say=print,
     )
@@ -67,6 +76,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"{args.save_dir}/{file.name} ({file.stat().st_size / 1e6:.1f} MB)")
         for difference in written.differences:
             print(f"  {difference}")
+    for server, files in exported.serving.items():
+        models = dict.fromkeys(file.parent.parent.name for file in files if file.parent.name == "1")
+        print(f"{args.save_dir}/{server} is the model repository of {', '.join(models)} for {SERVERS[server]}")
     print(f"{args.save_dir}/{exported.description.name} says how to run them")
     common.write_json(
         args.json,
@@ -75,6 +87,10 @@ def run(args: argparse.Namespace) -> int:
             "config": config.name,
             "weights": str(found.weights),
             "save_dir": str(exported.folder),
+            "serving": {
+                server: [str(file.relative_to(exported.folder)) for file in files]
+                for server, files in exported.serving.items()
+            },
             "formats": {
                 w.format: {
                     "files": [file.name for file in w.files],

@@ -237,7 +237,7 @@ def export(
         model, config, opts, plugins, say: as of `evaluate`.
         save_dir: the folder of the export.
         calibration: images (H, W, 3) uint8 RGB like those to predict, for int8.
-        options: ``formats``, ``input_shape``, ``output_op`` of
+        options: ``formats``, ``input_shape``, ``output_op``, ``serving`` of
             :func:`paddleisa.deploy.export.export.export_model`.
 
     Raises:

@@ -81,8 +81,8 @@ def new_folder(target: str | os.PathLike) -> Iterator[Path]:
         before_operation("make", target)
         filling.mkdir(parents=True)
         yield filling
-        for file in filling.iterdir():
-            before_operation("sync", target / file.name)
+        for file in filling.rglob("*"):
+            before_operation("sync", target / file.relative_to(filling))
             _fsync(file)
         fsync_folder(filling)
         if target.exists():

@@ -37,8 +37,12 @@ def test_several_formats_shapes_and_outputs_go_through_the_options(in_project, c
     skip_unless("openvino")
     skip_unless("onnxruntime")
     options = ("--format", "onnx", "openvino", "--input_shape", "1", "3", "-1", "48", "--output_op", "none")
-    answer = call("export", *MODEL, *options, "--save_dir", tmp_path / "e")
+    options = (*options, "--serving", "triton", "--save_dir", tmp_path / "e", "--json", tmp_path / "r.json")
+    answer = call("export", *MODEL, *options)
     assert answer.code == 0, answer.err
+    assert f"{tmp_path}/e/triton is the model repository of tiny_onnx, tiny_openvino for NVIDIA Triton" in answer.out
+    served = json.loads((tmp_path / "r.json").read_text())["serving"]["triton"]
+    assert "triton/tiny_onnx/config.pbtxt" in served and all((tmp_path / "e" / name).is_file() for name in served)
     assert "[Paddle2ONNX]" not in answer.out + answer.err
     about = yaml.safe_load((tmp_path / "e/deploy.yaml").read_text())
     assert list(about["files"]) == ["onnx", "openvino"] and "model" not in about["Deploy"]

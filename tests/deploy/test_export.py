@@ -34,6 +34,7 @@ def run_as_described(folder, image, run):
             below, right = max(0, height - x.shape[0]), max(0, width - x.shape[1])
             x = cv2.copyMakeBorder(x, 0, below, 0, right, cv2.BORDER_CONSTANT, value=step["im_padding_value"])
         elif step["type"] == "Normalize":
+            assert "`Normalize` divides the pixels 0..255 by 255 first" in (folder / "deploy.yaml").read_text()
             x = (x / 255 - np.float32(step["mean"])) / np.float32(step["std"])
     mask = run({about["input"]["name"]: x.transpose(2, 0, 1)[None].astype(about["input"]["dtype"])})
     assert mask.dtype == about["output"]["dtype"]

@@ -24,6 +24,7 @@ FILE = "deploy.yaml"
 _HEAD = """\
 # Written by `paddleisa export`. To run a file: read the image as RGB, apply `transforms` in order (sizes are
 # width, height), give it as `input` says, undo the transforms' padding (crop) and resizing on the output, newest first.
+# `Normalize` divides the pixels 0..255 by 255 first, then takes `mean` off and divides by `std`, both in 0..1.
 """
 
 
@@ -49,6 +50,7 @@ def write_deploy_yaml(
     input_shape: Sequence[int],
     output_op: str,
     weights: dict[str, str],
+    serving: dict[str, list[Path]],
 ) -> Path:
     """Describe the files in ``folder``.
 
@@ -59,6 +61,7 @@ def write_deploy_yaml(
         input_shape: (N, 3, H, W), -1 for what is free.
         output_op: what the files give.
         weights: ``digest`` of the values, and of the weights' file ``file`` and ``sha256`` where there is one.
+        serving: {server: files of its model repository}.
     """
     given, config = _transforms(check(config, "val")), check(config, "val", defaults=True)
     transforms = _transforms(config)
@@ -75,14 +78,7 @@ def write_deploy_yaml(
             "align_corners": bool(config["model"].get("align_corners", False)),
             "weights": weights,
         },
-        "input": {
-            "name": "x",
-            "shape": list(input_shape),
-            "dtype": "float32",
-            "layout": "NCHW",
-            "colours": "RGB",
-        },
-        "output": _output(config, input_shape, output_op),
+        **tensors(config["model"]["num_classes"], input_shape, output_op),
         "transforms": transforms,
         "padding": [t for t in transforms if str(t.get("type", "")).startswith("Padding")],
         "test": config["test_config"],
@@ -90,6 +86,7 @@ def write_deploy_yaml(
         "palette": classes.palette.tolist(),
         "ignore_index": classes.ignore_index,
         "files": {w.format: _files(w) for w in written},
+        "serving": {server: [f.relative_to(folder).as_posix() for f in files] for server, files in serving.items()},
         "compared": {w.format: [d.to_dict() for d in w.differences] for w in written},
         "versions": {
             "paddleisa": __version__,
@@ -109,14 +106,17 @@ def _transforms(config: Config) -> list[dict]:
     return (config.get("export") or {}).get("transforms") or config["val_dataset"].get("transforms") or []
 
 
-def _output(config: Config, input_shape: Sequence[int], output_op: str) -> dict[str, object]:
+def tensors(num_classes: int, input_shape: Sequence[int], output_op: str) -> dict[str, dict]:
+    """The files' ``input`` and ``output``: names, shapes (-1 for what is free) and types."""
     n, _, h, w = input_shape
-    shape = [n, h, w] if output_op == "argmax" else [n, config["model"]["num_classes"], h, w]
     return {
-        "name": OUTPUT_NAMES[output_op],
-        "op": output_op,
-        "shape": shape,
-        "dtype": "int32" if output_op == "argmax" else "float32",
+        "input": {"name": "x", "shape": list(input_shape), "dtype": "float32", "layout": "NCHW", "colours": "RGB"},
+        "output": {
+            "name": OUTPUT_NAMES[output_op],
+            "op": output_op,
+            "shape": [n, h, w] if output_op == "argmax" else [n, num_classes, h, w],
+            "dtype": "int32" if output_op == "argmax" else "float32",
+        },
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from paddleisa.deploy.export import deploy_yaml
 from paddleisa.deploy.export.formats import FORMATS, FREE_SHAPE, Written, require_format, write_checked, write_quantised
 from paddleisa.deploy.export.model_digest import weights_digest
 from paddleisa.deploy.export.network import OUTPUT_OPS
+from paddleisa.deploy.export.serving import check_serving, write_repositories
 from paddleisa.errors import UsageError, one_of
 from paddleisa.utils.files import new_folder, sha256_of
 from paddleisa.utils.lock import exclusive
@@ -31,6 +33,7 @@ class Exported:
     folder: Path
     description: Path
     written: list[Written]
+    serving: dict[str, list[Path]] = field(default_factory=dict)  # of each server, the files of its model repository
 
 
 def export_model(
@@ -41,6 +44,7 @@ def export_model(
     formats: Sequence[str] = ("paddle",),
     input_shape: Sequence[int] | None = None,
     output_op: str | None = None,
+    serving: Sequence[str] = (),
     weights: str | Path | None = None,
     calibration: Calibration | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -57,6 +61,7 @@ def export_model(
         formats: names of ``table.FORMATS``.
         input_shape: (N, 3, H, W), -1 for what is free at run time; else the config's ``export``, else all free.
         output_op: ``argmax`` (class ids), ``softmax`` or ``none`` (logits); else the config's ``export``, else argmax.
+        serving: names of ``serving.SERVERS``; the folder then holds a model repository for each.
         weights: the file that the weights came from, to name it.
         calibration: images that make it an int8 export, with free sizes, of a format that has int8.
         say: called with a line of progress now and then.
@@ -71,6 +76,7 @@ def export_model(
     input_shape = checked_shape(input_shape or given.input_shape or FREE_SHAPE)
     folder = Path(save_dir).absolute()
     _check_settings(formats, output_op)
+    check_serving(serving, formats)
     _check_replaceable(folder)
     for format in formats:
         require_format(format)
@@ -92,11 +98,14 @@ def export_model(
                     continue
                 written.append(write_checked(model, format, filling, input_shape=input_shape, output_op=output_op))
                 say(f"{format}: equals the model on {len(written[-1].differences)} sizes")
-            deploy_yaml.write_deploy_yaml(filling, config, written, input_shape, output_op, source)
+            tensors = deploy_yaml.tensors(config["model"]["num_classes"], input_shape, output_op)
+            repositories = write_repositories(serving, filling, config.name, written, tensors, say)
+            deploy_yaml.write_deploy_yaml(filling, config, written, input_shape, output_op, source, repositories)
     finally:
         model.train() if was_training else model.eval()
     moved = [replace(w, files=[folder / f.name for f in w.files]) for w in written]
-    return Exported(folder, folder / deploy_yaml.FILE, moved)
+    served = {name: [folder / file.relative_to(filling) for file in files] for name, files in repositories.items()}
+    return Exported(folder, folder / deploy_yaml.FILE, moved, served)
 
 
 def checked_shape(input_shape: Sequence[int]) -> tuple[int, int, int, int]:
@@ -146,17 +155,21 @@ def _check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UsageError("is a file, not a folder", where=folder, fix="Give another --save_dir")
-    others = {file.name for file in folder.iterdir()} - _files_of_export(folder)
-    if others:
-        some = ", ".join(sorted(others)[:3])
+    known = _files_of_export(folder)
+    others = (file for file in folder.rglob("*") if file.relative_to(folder) not in known)
+    if some := ", ".join(sorted(file.relative_to(folder).as_posix() for file in islice(others, 3))):
         raise UsageError(
             f"the folder holds files that are no earlier export ({some})", where=folder, fix="Give another --save_dir"
         )
 
 
-def _files_of_export(folder: Path) -> set[str]:
+def _files_of_export(folder: Path) -> set[Path]:
+    """What an export put into ``folder``, relative to it, with the folders of its model repositories."""
     try:
-        entries = yaml.safe_load((folder / deploy_yaml.FILE).read_text(encoding="utf-8"))["files"].values()
-        return {deploy_yaml.FILE, *(file["name"] for entry in entries for file in entry["files"])}
+        about = yaml.safe_load((folder / deploy_yaml.FILE).read_text(encoding="utf-8"))
+        names = [file["name"] for entry in about["files"].values() for file in entry["files"]]
+        names += [name for served in about.get("serving", {}).values() for name in served]
+        files = [Path(name) for name in (deploy_yaml.FILE, *names)]
+        return {*files, *(parent for file in files for parent in file.parents)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         return set()

@@ -6,8 +6,8 @@ To add a format, write a file like ``onnx.py`` with a `Format`, and add it to ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Format:
         form: the static form that the network is given, see ``static_form.py``.
         quantise: (float32 file, calibration, folder, float32 file with scores) -> comparisons; None without int8.
         quantised_packages: beside those above, for int8.
+        backends: {server of ``serving.py`` that takes the file: what computes it there}.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Format:
     form: Form = "onnx"
     quantise: Callable[[Path, Calibration, Path, Path | None], list[Difference]] | None = None
     quantised_packages: tuple[str, ...] = ()
+    backends: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_packages(self) -> tuple[str, ...]:

@@ -78,9 +78,14 @@ def _tidy(file: Path, output_name: str) -> None:
                 name = same[name]
             node.input[index] = name
     _drop_unused(graph)
+    fixed: dict[str, int] = {}  # sizes of the input, which the converter forgets on the way to the output
     for value, names in ((graph.input[0], "batch _ height width"), (graph.output[0], _output_sizes(graph.output[0]))):
         for size, name in zip(value.type.tensor_type.shape.dim, names.split(), strict=True):
-            if not size.HasField("dim_value") or size.dim_value < 1:
+            if size.HasField("dim_value") and size.dim_value > 0:
+                fixed[name] = size.dim_value
+            elif name in fixed:
+                size.dim_value = fixed[name]
+            else:
                 size.dim_param = name
     onnx.checker.check_model(model)
     onnx.save(model, file)
@@ -173,4 +178,5 @@ ONNX = Format(
     runtime_packages=("onnxruntime",),
     parallel=True,
     convert=lambda files, folder, name: [write_onnx(files, folder, name)],
+    backends={"triton": "onnxruntime", "ovms": "openvino"},
 )

@@ -61,4 +61,5 @@ OPENVINO = Format(
     convert=_convert,
     quantise=_quantise,
     quantised_packages=("nncf",),
+    backends={"triton": "openvino", "ovms": "openvino"},
 )
