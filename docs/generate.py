@@ -1,4 +1,4 @@
-"""Pages that are made of the code when the site is built: Python reference, components, PaddleSeg's names."""
+"""Pages that are made of the code when the site is built: reference, components, PaddleSeg's names, ISA results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from paddleisa.config.listing import markdown
 
 sys.path.insert(0, str(Path(__file__).parent))
 import paddleseg_table
+import results
 
 PACKAGE = Path(__file__).parents[1] / "paddleisa"
 
@@ -38,6 +39,7 @@ PAGES = {
     "reference/python.md": reference,
     "reference/components.md": components,
     "paddleseg-table.md": paddleseg_table.page,
+    "isa-results.md": results.page,
 }
 for page, make in PAGES.items():
     with mkdocs_gen_files.open(page, "w") as stream:

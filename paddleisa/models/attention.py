@@ -12,6 +12,8 @@ steps are self-attention along one axis each:
 
 from __future__ import annotations
 
+from typing import Literal
+
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
@@ -48,8 +50,8 @@ class SelfAttention(nn.Layer):
         channels: of query and key.
         value_channels: those of the map unless given.
         value_bias: whether the value's projection has a bias.
-        output_norm: whether the output's projection ends in batch normalisation and ReLU. Without, it is a
-            convolution that starts at zero, so that training starts from a map without context.
+        output: the output's projection. ``norm``: a convolution, batch normalisation and ReLU; ``conv``: a convolution
+            alone; ``zero``: one that starts at zero, so that training starts from a map without context.
         negative_slope: of the (leaky) ReLUs.
         fused: use Paddle's flash kernel where it can run, see ``fused_attention.py``.
     """
@@ -60,7 +62,7 @@ class SelfAttention(nn.Layer):
         channels: int,
         value_channels: int | None = None,
         value_bias: bool = True,
-        output_norm: bool = True,
+        output: Literal["norm", "conv", "zero"] = "norm",
         negative_slope: float = 0.0,
         fused: bool = False,
     ):
@@ -73,11 +75,11 @@ class SelfAttention(nn.Layer):
 
         self.key_project, self.query_project = project_twice(), project_twice()
         self.value_project = nn.Conv2D(in_channels, value_channels, 1, bias_attr=None if value_bias else False)
-        if output_norm:
+        if output == "norm":
             self.output_project: nn.Layer = ConvBNReLU(value_channels, in_channels, 1, negative_slope=negative_slope)
         else:
-            zeros = nn.initializer.Constant(0.0)
-            self.output_project = nn.Conv2D(value_channels, in_channels, 1, weight_attr=zeros, bias_attr=zeros)
+            start = nn.initializer.Constant(0.0) if output == "zero" else None
+            self.output_project = nn.Conv2D(value_channels, in_channels, 1, weight_attr=start, bias_attr=start)
         self._fused = fused
 
     @paddle.jit.not_to_static  # plain Python at tracing: nothing here depends on a tensor's value

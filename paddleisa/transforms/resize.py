@@ -82,6 +82,7 @@ class Resize:
         keep_ratio: keep the image's proportions: the largest size whose longer side fits the longer and whose shorter
             side fits the shorter number of ``target_size``, whichever is width or height.
         size_divisor: round width and height up to multiples of this.
+        as_bytes: keep the image in bytes, every pixel rounded, as the authors' training does with CUBIC.
     """
 
     @staticmethod
@@ -93,6 +94,7 @@ class Resize:
     interp: Interpolation | Literal["RANDOM"] = "LINEAR"
     keep_ratio: bool = False
     size_divisor: Side | None = None
+    as_bytes: bool = False
 
     def __call__(self, sample: dict) -> dict:
         interp = self.interp
@@ -105,7 +107,7 @@ class Resize:
         if self.size_divisor:
             width, height = (math.ceil(side / self.size_divisor) * self.size_divisor for side in size)
             size = width, height
-        return resize_sample(sample, size, interp)
+        return resize_sample(sample, size, interp, self.as_bytes)
 
 
 @TRANSFORMS.register

@@ -27,6 +27,8 @@ class TestISAHeadWithEveryOption(HeadContract):
         "value_bias": False,
         "activation": "leaky_relu",
         "aux_channels": 7,
+        "output_norm": False,
+        "classifier_bias": False,
     }
 
 
@@ -70,6 +72,17 @@ def test_options_of_width_and_kernel_show_in_the_weights(options, name, shape):
 def test_without_value_bias_two_tensors_are_gone():
     gone = set(shapes()) - set(shapes(value_bias=False))
     assert gone == {"global_relation.value_project.bias", "local_relation.value_project.bias"}
+
+
+def test_an_output_without_normalisation_is_a_plain_convolution_that_does_not_start_at_zero():
+    made = head(output_norm=False)
+    projects = [made.global_relation.output_project, made.local_relation.output_project]
+    assert [type(p).__name__ for p in projects] == ["Conv2D", "Conv2D"]
+    assert all(p.bias is not None and np.abs(p.weight.numpy()).max() > 0.01 for p in projects)
+
+
+def test_without_classifier_bias_one_tensor_is_gone():
+    assert set(shapes()) - set(shapes(classifier_bias=False)) == {"cls.1.bias"}
 
 
 def features(batch=1):

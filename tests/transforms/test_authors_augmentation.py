@@ -15,6 +15,7 @@ from paddleisa.transforms import (
     RandomBrightnessShift,
     RandomHorizontalFlip,
     RandomPaddingCrop,
+    Resize,
     ResizeByShort,
     ResizeStepScaling,
 )
@@ -31,6 +32,12 @@ def test_the_short_side_is_resized_with_cubic_interpolation_on_bytes():
     out = ResizeByShort(21, interp="CUBIC", as_bytes=True)(sample())
     np.testing.assert_array_equal(out["img"], cv2.resize(IMG, (31, 21), interpolation=cv2.INTER_CUBIC))
     np.testing.assert_array_equal(out["label"], cv2.resize(LABEL, (31, 21), interpolation=cv2.INTER_NEAREST))
+
+
+def test_lips_images_are_resized_with_cubic_interpolation_on_bytes_whatever_their_proportions():
+    out = Resize((25, 25), interp="CUBIC", as_bytes=True)(sample())
+    np.testing.assert_array_equal(out["img"], cv2.resize(IMG, (25, 25), interpolation=cv2.INTER_CUBIC))
+    np.testing.assert_array_equal(out["label"], cv2.resize(LABEL, (25, 25), interpolation=cv2.INTER_NEAREST))
 
 
 @pytest.mark.parametrize("scale, aspect", [(0.5, 0.9), (1.7, 1.1), (2.0, 1.0), (1.234, 0.987)])

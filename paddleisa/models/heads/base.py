@@ -43,6 +43,7 @@ class SegmentationHead(nn.Layer):
         aux_channels: int | None,
         dropout: float,
         activation: Activation,
+        bias: bool = True,
     ) -> None:
         """Make ``cls``, on ``channels`` features of the context, and ``aux``, on the first of the backbone's maps.
 
@@ -54,11 +55,14 @@ class SegmentationHead(nn.Layer):
             aux_channels: its width; a quarter of its map's unless given.
             dropout: probability of a whole feature to be dropped before either classifier.
             activation: after its 3x3 convolution.
+            bias: whether ``cls`` has a bias.
 
         Raises:
             ConfigError: there is no map for the auxiliary classifier.
         """
-        self.cls = nn.Sequential(nn.Dropout2D(dropout), nn.Conv2D(channels, num_classes, 1))
+        self.cls = nn.Sequential(
+            nn.Dropout2D(dropout), nn.Conv2D(channels, num_classes, 1, bias_attr=None if bias else False)
+        )
         self.enable_auxiliary_loss = enable_auxiliary_loss
         if enable_auxiliary_loss:
             if len(in_channels) < 2:

@@ -51,9 +51,12 @@ class ISAHead(AttentionHead):
         out_kernel: kernel size of the convolution that joins context and features.
         joined: their order before it.
         value_bias: whether the projections to the values have a bias.
+        output_norm: whether the context's projection ends in normalisation and activation. The authors' HRNet has a
+            plain convolution.
         activation: after every normalisation of the head; ``leaky_relu`` has a slope of 0.01.
         aux_channels: width of the auxiliary classifier; a quarter of its map's channels unless given.
         dropout: probability of a feature to be dropped before either classifier.
+        classifier_bias: whether the main classifier has a bias.
         fused_attention: use Paddle's flash kernel on GPUs that have it; nobody has run it with this package yet.
     """
 
@@ -68,19 +71,29 @@ class ISAHead(AttentionHead):
         out_kernel: Literal[1, 3] = 1,
         joined: Literal["context_first", "features_first"] = "context_first",
         value_bias: bool = True,
+        output_norm: bool = True,
         activation: Activation = "relu",
         aux_channels: LayerSize | None = None,
         dropout: Probability = 0.1,
+        classifier_bias: bool = True,
         fused_attention: bool = False,
     ):
         slope = NEGATIVE_SLOPE[activation]
         super().__init__(in_channels[-1], channels, slope)
         options: dict[str, Any] = {"value_bias": value_bias, "negative_slope": slope, "fused": fused_attention}
+        options["output"] = "norm" if output_norm else "conv"
         self.global_relation = SelfAttention(self.channels, isa_channels, **options)
         self.local_relation = SelfAttention(self.channels, isa_channels, **options)
         self.add_out_conv(out_kernel, joined == "context_first", slope)
         self.add_classifiers(
-            num_classes, in_channels, self.channels, enable_auxiliary_loss, aux_channels, dropout, activation
+            num_classes,
+            in_channels,
+            self.channels,
+            enable_auxiliary_loss,
+            aux_channels,
+            dropout,
+            activation,
+            classifier_bias,
         )
         self.down_factor = tuple(down_factor)
 

@@ -45,7 +45,11 @@ class OCHead(AttentionHead):
         slope = NEGATIVE_SLOPE[activation]
         super().__init__(in_channels[-1], channels, slope)
         self.relation = SelfAttention(
-            self.channels, key_channels, value_channels, output_norm=output_norm, negative_slope=slope
+            self.channels,
+            key_channels,
+            value_channels,
+            output="norm" if output_norm else "zero",
+            negative_slope=slope,
         )
         self.add_out_conv(1, True, slope)
         self.add_classifiers(
