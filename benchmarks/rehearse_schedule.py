@@ -20,7 +20,7 @@ import paddleisa
 from paddleisa.build import build_optimizer
 from paddleisa.config import build_part, check
 from paddleisa.registry import TRANSFORMS
-from paddleisa.training.iteration_plan import Plan
+from paddleisa.training.batches import Plan
 from paddleisa.transforms import Compose
 
 SCHEDULES = {

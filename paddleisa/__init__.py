@@ -19,7 +19,7 @@ _HOMES = {
     "evaluate": "paddleisa.evaluation.api",
     "predict": "paddleisa.evaluation.api",
     "export": "paddleisa.evaluation.api",
-    "train": "paddleisa.training.api",
+    "train": "paddleisa.training.trainer",
     "verify": "paddleisa.reproduce.api",
     "prepare": "paddleisa.data.api",
     "check": "paddleisa.data.api",

@@ -129,8 +129,7 @@ def _batches(config: Config, num_classes: int, settings: Settings) -> Iterator[t
     steps = settings.warmup + settings.iters
     if settings.real_data:
         from paddleisa.build import build_dataset
-        from paddleisa.training.batches import training_batches
-        from paddleisa.training.iteration_plan import Plan
+        from paddleisa.training.batches import Plan, training_batches
 
         dataset = build_dataset(config, "train")
         plan = Plan(steps, len(dataset), config["batch_size"], 1)

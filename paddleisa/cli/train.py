@@ -78,9 +78,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(config)
     config = common.start(args, config, "train" if args.resume_model is None else "resume")
-    from paddleisa.training.api import train
-    from paddleisa.training.options import TrainOptions
-    from paddleisa.training.profiling import ProfilerOptions
+    from paddleisa.training.options import ProfilerOptions, TrainOptions
+    from paddleisa.training.trainer import train
     from paddleisa.utils.environment import rank
 
     options = TrainOptions(

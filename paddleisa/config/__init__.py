@@ -13,13 +13,12 @@ import importlib
 from typing import Any
 
 from paddleisa.config.config import Config, read_config
-from paddleisa.config.locate import shipped_configs
+from paddleisa.config.inherit import shipped_configs
 
 _LAZY = {
     "check": "paddleisa.config.checker",
     "CheckedConfig": "paddleisa.config.checker",
     "load_config": "paddleisa.config.checker",
-    "build_component": "paddleisa.config.components",
     "build_part": "paddleisa.config.components",
     "ConfigProblems": "paddleisa.config.problems",
 }

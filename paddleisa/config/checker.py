@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from paddleisa.config import label_values, relations
-from paddleisa.config.components import settings_of
 from paddleisa.config.config import Config, read_config
 from paddleisa.config.plugins import import_plugin
 from paddleisa.config.problems import Problems
 from paddleisa.config.schema import ELSEWHERE, NEEDS, Settings
-from paddleisa.config.signature import UNKNOWN, Option, Options, effect_of, options_of
+from paddleisa.config.signature import UNKNOWN, Option, Options, Walk, effect_of, options_of
 from paddleisa.config.transform_rules import check_transforms
 from paddleisa.config.values import BadValue, describe, normalise
-from paddleisa.config.walk import Walk
 from paddleisa.errors import ConfigError, ConfigWarning, nearest, one_of
 from paddleisa.registry import Registry
 from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
@@ -99,7 +99,8 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
     if purpose == "train":
         relations.check_pretrained(tree, problems)
     problems.raise_if_any(config.name)
-    return CheckedConfig(tree, config.name, config.path, settings_of(tree), problems.warnings)
+    settings = TypeAdapter(Settings).validate_python(tree.plain())  # components in it stay plain mappings
+    return CheckedConfig(tree, config.name, config.path, settings, problems.warnings)
 
 
 def _require(config: Config, keys: tuple[str, ...], purpose: str, problems: Problems) -> None:

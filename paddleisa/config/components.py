@@ -5,20 +5,17 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from paddleisa.config.config import Config
-from paddleisa.config.schema import Settings
-from paddleisa.config.signature import UNKNOWN, options_of
-from paddleisa.config.values import BadValue, coerce, describe
-from paddleisa.config.walk import Walk
+from paddleisa.config.checker import CheckedConfig
+from paddleisa.config.signature import UNKNOWN, Walk, options_of
+from paddleisa.config.values import coerce
 from paddleisa.errors import ConfigError, PaddleISAError, text_of
 from paddleisa.registry import Registry
-from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
-from paddleisa.utils.yaml_reader import shown
+from paddleisa.utils.nodes import KeyPath, Node, dotted, shorten
 
 
-def build_part(config: Config, path: str, annotation: object) -> Any:
+def build_part(config: CheckedConfig, path: str, annotation: object) -> Any:
     """The part of a checked config at ``path`` as an object.
 
     Args:
@@ -33,45 +30,15 @@ def build_part(config: Config, path: str, annotation: object) -> Any:
     node = config.tree.at(keys)
     if node is None or node.value is None:
         raise ConfigError(f"there is no {path!r}", where=config.path or config.name)
-    builder = _Builder()
-    return (
-        builder.component(node, annotation, keys)
-        if isinstance(annotation, Registry)
-        else builder.value(node, annotation, keys)
-    )
-
-
-def build_component(spec: Mapping[str, object], table: Registry, where: str) -> Any:
-    """The object that a plain mapping describes; nested components are built first.
-
-    Args:
-        spec: ``{"type": NAME, option: value, ...}``.
-        table: where ``type`` is looked up.
-        where: what messages call the mapping's place.
-
-    Raises:
-        ConfigError: an unknown type, a value that does not fit, or the constructor's own refusal, with its place.
-    """
-    plain = dict(spec) if isinstance(spec, Mapping) else spec
-    return _Builder().component(graft(plain, Origin(where)), table, ())
-
-
-def settings_of(tree: Node) -> Settings:
-    """A checked tree as typed settings; components in it stay plain mappings."""
-    return _SettingsBuilder().section(tree, Settings, ())
+    kind = Annotated[object, annotation] if isinstance(annotation, Registry) else annotation
+    return _Builder().value(node, kind, keys)
 
 
 class _Builder(Walk):
     """Objects, innermost first."""
 
     def component(self, node: Node, table: Registry, path: KeyPath) -> object:
-        kind = node.child("type")
-        if kind is None:
-            raise ConfigError(f"a {table.kind} needs a mapping with `type`", where=_place(node, path))
-        try:
-            cls = table.get(kind.value)
-        except ConfigError as error:
-            raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
+        cls = table.get(node.value["type"].value)
         make = functools.partial(functools.partial, cls) if table.supplied else cls
         options = {name: child for name, child in node.value.items() if name != "type"}
         return self._made(node, cls, path, options, make)
@@ -101,24 +68,11 @@ class _Builder(Walk):
             fix = f"It was raised at {shorten(frame.filename)}:{frame.lineno}"
             raise ConfigError(problem, where=_place(node, path), fix=fix) from error
 
-    def items(self, node: Node, items: list | tuple | dict) -> object:
-        return items
-
     def leaf(self, node: Node, annotation: object, path: KeyPath) -> object:
-        try:
-            return coerce(node.plain(), annotation)
-        except BadValue as error:
-            raise ConfigError(error.problem, where=_place(node, path), fix=error.fix) from error
+        return coerce(node.plain(), annotation)
 
     def misfit(self, node: Node, annotation: object, path: KeyPath) -> object:
-        raise ConfigError(f"must be {describe(annotation)}, not {shown(node.plain())}", where=_place(node, path))
-
-
-class _SettingsBuilder(_Builder):
-    """Sections as dataclasses, components as they are."""
-
-    def component(self, node: Node, table: Registry, path: KeyPath) -> object:
-        return node.plain()
+        raise TypeError(f"{_place(node, path)} is not of a checked config")
 
 
 def _place(node: Node, path: KeyPath) -> str:

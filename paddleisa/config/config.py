@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paddleisa.config.dump import dump_tree
-from paddleisa.config.inherit import load_tree
-from paddleisa.config.locate import find_config
+import yaml
+
+from paddleisa.config.inherit import find_config, load_tree
 from paddleisa.config.overrides import apply_flags, apply_opts
 from paddleisa.errors import ConfigError
 from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
-from paddleisa.utils.yaml_reader import exists
+from paddleisa.utils.yaml_reader import Loader, exists
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./+-]+([ :][A-Za-z0-9_./+-]+)*")  # else quoted; the reader's own rules come on top
 
 
 class Config(Mapping[str, Any]):
@@ -73,7 +76,7 @@ class Config(Mapping[str, Any]):
 
     def dump(self, origins: bool = True) -> str:
         """YAML text that loads back to an equal config; with ``origins`` each value's line ends in its origin."""
-        return dump_tree(self.tree, origins)
+        return _dumped(self.tree, origins)
 
     def digest(self) -> str:
         """SHA-256 of the values. Order, origins, and the folders that plug-ins lie in do not count."""
@@ -167,3 +170,67 @@ def _require_plain(value: object, path: KeyPath) -> None:
             _require_plain(child, (*path, index))
     elif value is not None and not isinstance(value, bool | int | float | str):
         raise ConfigError(f"{type(value).__name__} is not plain data", where=dotted(path) or None)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes scalars as our Loader reads them: quotes text that the Loader would take for a number."""
+
+    yaml_implicit_resolvers = Loader.yaml_implicit_resolvers
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _dumped(tree: Node, origins: bool) -> str:
+    """YAML text of a tree. Lists of scalars stay on one line; with ``origins`` lines end in ``  # file:line``."""
+    if not tree.value:
+        return "{}\n"
+    lines = list(_block(tree, ""))
+    if not origins:
+        return "".join(f"{text}\n" for text, _ in lines)
+    width = min(72, max((len(text) for text, origin in lines if origin), default=0))
+    return "".join(f"{text:<{width}}  # {origin}\n" if origin else f"{text}\n" for text, origin in lines)
+
+
+def _block(node: Node, indent: str) -> Iterator[tuple[str, str]]:
+    """Lines of a container in block style, each with its origin (empty where a line holds no value)."""
+    if node.is_mapping:
+        items = ((f"{_scalar(key)}:", " ", child) for key, child in node.value.items())
+    else:
+        items = (("-", " ", child) for child in node.value)
+    for head, gap, child in items:
+        if _is_inline(child):
+            yield f"{indent}{head}{gap}{_inline(child)}", str(child.origin)
+        elif head == "-":
+            lines = _block(child, indent + "  ")
+            text, origin = next(lines)
+            yield f"{indent}- {text[len(indent) + 2 :]}", origin
+            yield from lines
+        else:
+            yield f"{indent}{head}", ""
+            yield from _block(child, indent + "  ")
+
+
+def _is_inline(node: Node) -> bool:
+    """Scalars, empty containers, and lists of scalars from one place."""
+    if node.is_mapping:
+        return not node.value
+    if not node.is_list:
+        return True
+    flat = all(not item.value or not (item.is_mapping or item.is_list) for item in node.value)
+    return flat and len({item.origin for item in node.value}) <= 1
+
+
+def _inline(node: Node) -> str:
+    if node.is_list:
+        return f"[{', '.join(_inline(item) for item in node.value)}]"
+    return "{}" if node.is_mapping else _scalar(node.value)
+
+
+def _scalar(value: object) -> str:
+    """One scalar on one line, quoted and escaped where it must be."""
+    style = '"' if isinstance(value, str) and not _PLAIN.fullmatch(value) else None
+    text = yaml.dump(
+        value, Dumper=_Dumper, default_style=style, default_flow_style=True, width=float("inf"), allow_unicode=True
+    )
+    return text.removesuffix("\n").removesuffix("...").removesuffix("\n")

@@ -1,4 +1,4 @@
-"""What a training says of itself: its batch, its memory, its pictures."""
+"""What a training says of itself: its batch, its memory, its scores and pictures; and the best model that it keeps."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ import paddleisa.utils.first_import  # noqa: F401, before anything imports paddl
 import resource
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import paddle
 
+from paddleisa.build import build_dataset
 from paddleisa.config import Config
+from paddleisa.evaluation.evaluate import evaluate
+from paddleisa.predictor import Predictor
+from paddleisa.utils import distributed
+from paddleisa.utils.environment import rank
+from paddleisa.utils.records import write_json
 from paddleisa.visual.overlay import overlay
+from paddleisa.weights import save_weights
 
 if TYPE_CHECKING:
     from paddleisa.datasets.base import SegmentationData
-    from paddleisa.predictor import Predictor
-    from paddleisa.training.iteration_plan import Plan
+    from paddleisa.training.batches import Plan
+    from paddleisa.training.logging import RunLog
+    from paddleisa.training.options import TrainOptions
     from paddleisa.training.precision import Precision
+    from paddleisa.training.train_state import TrainState
 
 OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
 
@@ -80,3 +90,41 @@ def overlays(predictor: Predictor, data: SegmentationData) -> Iterator[tuple[str
         image, palette = sample["img"], data.palette
         parts = [image, overlay(image, sample["label"], palette), overlay(image, predictor(image), palette)]
         yield f"{i}_image_truth_prediction", np.concatenate(parts, axis=1)
+
+
+class Validation:
+    """The config's ``val_dataset``, on which a training's best model is chosen."""
+
+    def __init__(self, config: Config, options: TrainOptions):
+        self._config, self._options = config, options
+        self._dataset = build_dataset(config, "val")
+
+    def score(self, state: TrainState, log: RunLog) -> bool:
+        """Evaluate the model (its average where there is one); true when it is the best so far."""
+        distributed.same_buffers(state.model)
+        with state.averaged():
+            predictor = Predictor(state.model, self._config)
+            workers = max(self._options.num_workers, 1)
+            result = evaluate(
+                predictor, self._dataset, workers=workers, progress=self._options.progress and rank() == 0
+            )
+            if self._options.use_vdl and rank() == 0:
+                log.images(state.iteration, dict(overlays(predictor, self._dataset)))
+        log.evaluation(state.iteration, result, self._dataset.class_names)
+        if not result.scores.pixels:
+            log.message("[EVAL] the validation set has no labelled pixel: no score, and no best model")
+            return False
+        better = state.note_score(result.scores.miou, result.measured_with)
+        log.message(
+            f"[EVAL] The model with the best validation mIoU ({state.best_miou:.4f}) was saved at iter "
+            f"{state.best_iteration}."
+        )
+        return better
+
+
+def save_best(state: TrainState, folder: Path) -> None:
+    """Write the weights that were scored last, their score and how it was measured, to ``folder``."""
+    with state.averaged():
+        save_weights(state.model.state_dict(), folder / "model.pdparams")
+    score = {"iteration": state.best_iteration, "miou": state.best_miou, "measured_with": state.best_measured_with}
+    write_json(folder / "score.json", score)

@@ -7,30 +7,27 @@ import paddleisa.utils.first_import  # noqa: F401, before anything imports paddl
 # isort: split
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 
 from paddleisa.build import build_dataset, build_loss, build_model, build_optimizer
-from paddleisa.config import CheckedConfig, Config, check
+from paddleisa.config import CheckedConfig, Config, check, read_config
+from paddleisa.data.check.check import quick_check
 from paddleisa.errors import DataError, TrainingError
-from paddleisa.training import resume
-from paddleisa.training.batches import Batch, training_batches
+from paddleisa.training import start
+from paddleisa.training.batches import Batch, Plan, training_batches
 from paddleisa.training.checkpoint import Checkpoint, keep_only, save_checkpoint
-from paddleisa.training.ema import EMA
-from paddleisa.training.init_weights import load_initial
-from paddleisa.training.iteration_plan import Plan
 from paddleisa.training.logging import RunLog, open_run_log
-from paddleisa.training.logging.board import serve
-from paddleisa.training.options import TrainOptions
+from paddleisa.training.logging.visualdl import serve
+from paddleisa.training.options import Profiler, TrainOptions
 from paddleisa.training.precision import Precision
-from paddleisa.training.profiling import Profiler
-from paddleisa.training.reporting import announcement, hparams, peak_memory_mb
-from paddleisa.training.train_state import TrainState
-from paddleisa.training.validation import Validation, save_best
+from paddleisa.training.reporting import Validation, announcement, hparams, peak_memory_mb, save_best
+from paddleisa.training.train_state import EMA, TrainState
 from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank, world_size
 from paddleisa.utils.files import remove_leftovers
@@ -57,22 +54,39 @@ class TrainResult:
     signal: int | None
 
 
-def train(config: Config, options: TrainOptions, before_step: StepHook | None = None) -> TrainResult:
-    """Train what ``config`` describes, from the beginning or from a checkpoint.
+def train(
+    config: Config | str | Path,
+    options: TrainOptions | None = None,
+    *,
+    before_step: StepHook | None = None,
+    opts: Iterable[str] = (),
+    plugins: Iterable[str | Path] = (),
+    flags: Mapping[str, object] | None = None,
+    **settings: Any,
+) -> TrainResult:
+    """Train what a config describes, from the beginning or from a checkpoint, after a look at its data.
 
     Args:
-        config: a training's.
+        config: a config, its file, a shipped name, or the folder of an earlier training.
         options: where and how often results are kept.
         before_step: called before every step with the state, whose ``iteration`` is that step's, and its batch.
+        opts, plugins, flags: changes of a config that is named, as of :func:`paddleisa.load_config`.
+        settings: the options one by one, instead of ``options``: ``save_dir="output"``, ``do_eval=True``, ...; see
+            :class:`paddleisa.training.options.TrainOptions`.
 
     Raises:
         ConfigError, DataError, WeightsError, CheckpointError, UsageError: before the first step.
         TrainingError: the loss is no longer a finite number.
         WriteError: a full disk; the checkpoints before it are whole.
     """
+    options = options or TrainOptions(**settings)
+    if not isinstance(config, Config):
+        config = read_config(config, opts=opts, plugins=plugins, flags=flags)
     config = check(config, "train" if options.resume is None else "resume")
     if rank() != 0:
         return Trainer(config, options, before_step).run()
+    for which in ("train", "val") if options.do_eval else ("train",):
+        quick_check(config, which)
     with exclusive(Path(options.save_dir, "training"), "training into this folder", "Give another --save_dir"):
         return Trainer(config, options, before_step).run()
 
@@ -113,9 +127,9 @@ class Trainer:
     def _start(self) -> tuple[TrainState, list[str], bool]:
         """The state before the first step, where it comes from, and whether that is a checkpoint."""
         config, options = self._config, self._options
-        found = resume.find(options)
+        found = start.find(options)
         model = build_model(config)
-        origin = [] if found else load_initial(model, config.to_dict()["model"], options.reinit_classifier)
+        origin = [] if found else start.load_initial(model, config.to_dict()["model"], options.reinit_classifier)
         optimizer, schedule = build_optimizer(config)
         self._update_rule = optimizer
         scheduler = schedule.scheduler(self.plan.iters)
@@ -126,7 +140,7 @@ class Trainer:
         if settings.ema is not None:
             state.ema = EMA(model, settings.ema.decay)
         if found:
-            origin = resume.resume(state, found[1], found[0], config, self.plan, options.force)
+            origin = start.resume(state, found[1], found[0], config, self.plan, options.force)
         return state, [*origin, *optimizer.frozen_lines(model)], found is not None
 
     def run(self) -> TrainResult:
@@ -221,7 +235,7 @@ class Trainer:
                 save_best(state, save_dir / "best_model")
             log.sync()  # the log is never behind the checkpoint
             facts = {**state.facts(), "epoch": self.plan.epoch(max(state.iteration, 1))}
-            save_checkpoint(save_dir, Checkpoint(facts | resume.run_facts(self._config, self.plan), state.arrays()))
+            save_checkpoint(save_dir, Checkpoint(facts | start.run_facts(self._config, self.plan), state.arrays()))
             self._tidy()
         distributed.barrier()
 

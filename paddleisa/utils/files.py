@@ -203,21 +203,23 @@ def keep_pieces(path: Path, pieces: Iterator[tuple[int, int, bool]]) -> None:
                 start += len(block)
 
 
-def keep_lines(path: Path, wanted: Callable[[str], bool]) -> None:
+def keep_lines(path: Path, wanted: Callable[[str], bool | None]) -> None:
     """Keep the lines of a text file for which ``wanted`` is true; a last line without its line break goes too.
 
-    ``wanted`` is called once for each whole line, in order. Raises WriteError; the file is then as it was.
+    ``wanted`` is called once for each whole line, in order; None drops the line and all that follow. Raises
+    WriteError; the file is then as it was.
     """
     keep_pieces(path, _lines(path, wanted))
 
 
-def _lines(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[int, int, bool]]:
+def _lines(path: Path, wanted: Callable[[str], bool | None]) -> Iterator[tuple[int, int, bool]]:
     start = 0
     with path.open("rb") as stream:
         for line in stream:
-            if not line.endswith(b"\n"):
+            keep = wanted(line.decode("utf-8", errors="replace")) if line.endswith(b"\n") else None
+            if keep is None:
                 return
-            yield start, start + len(line), wanted(line.decode("utf-8", errors="replace"))
+            yield start, start + len(line), keep
             start += len(line)
 
 

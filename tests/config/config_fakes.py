@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import BACKBONES, DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
+from paddleisa.transforms.traits import Traits
 
 
 class Made:
@@ -53,11 +54,15 @@ class PlainNet(Made):
 
 
 class Flip(Made):
+    traits = Traits()
+
     def __init__(self, prob: Annotated[float, Field(ge=0, le=1)] = 0.5):
         super().__init__(prob=prob)
 
 
 class Crop(Made):
+    traits = Traits()
+
     def __init__(self, crop_size: tuple[int, int]):
         super().__init__(crop_size=crop_size)
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import pytest
 
-from paddleisa.config import build_component, build_part, check, read_config
+from paddleisa.config import build_part, check, read_config
 from paddleisa.errors import ConfigError
-from paddleisa.registry import BACKBONES, DATASETS, LOSSES, MODELS, OPTIMIZERS
+from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS
 
 
 @pytest.fixture
@@ -45,17 +45,3 @@ def test_a_constructors_own_refusal_gets_its_place(config):
 def test_a_part_that_is_not_there_is_an_error(config):
     with pytest.raises(ConfigError, match="there is no 'export'"):
         build_part(config, "export", MODELS)
-
-
-def test_a_plain_dict_builds_too(fakes):
-    assert build_component({"type": "Stem", "multi_grid": [1, 2, 4]}, BACKBONES, "here").values["multi_grid"] == (
-        1,
-        2,
-        4,
-    )
-
-
-@pytest.mark.parametrize("spec", [3, {}, {"type": "Nothing"}, {"type": "Stem", "output_stride": "8"}])
-def test_an_unusable_dict_is_refused_with_its_place(fakes, spec):
-    with pytest.raises(ConfigError, match=r"^here"):
-        build_component(spec, BACKBONES, "here")

@@ -8,7 +8,7 @@ from paddle import nn
 
 from paddleisa import models
 from paddleisa.errors import WeightsError
-from paddleisa.training.init_weights import load_initial
+from paddleisa.training.start import load_initial
 from paddleisa.weights import load_backbone
 from paddleisa.weights.installed import PackagedWeights
 from paddleisa.weights.safe_pickle.torch_file import read_torch

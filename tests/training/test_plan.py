@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paddleisa.errors import ConfigError
-from paddleisa.training.iteration_plan import Plan
+from paddleisa.training.batches import Plan
 
 CITYSCAPES = Plan(iters=80000, dataset_size=2975, batch_size=2, world_size=4)
 VOC = Plan(iters=40000, dataset_size=10582, batch_size=4, world_size=4)

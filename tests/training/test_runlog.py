@@ -12,11 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleisa.errors import UsageError
 from paddleisa.evaluation.evaluate import Evaluation
 from paddleisa.evaluation.metrics import ConfusionMatrix
 from paddleisa.training.logging import RunLog, open_run_log
-from paddleisa.training.logging.board import serve
 from paddleisa.zoo.train_log import read_train_log
 
 RUN = "visualdl/vdlrecords.paddleisa.log"
@@ -277,14 +275,3 @@ def test_closing_twice_does_nothing(tmp_path):
     log = open_log(tmp_path)
     log.close()
     log.close()
-
-
-def test_the_board_refuses_a_taken_port(tmp_path):
-    import socket
-
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(UsageError, match=f"port {port} cannot be used"):
-            serve(tmp_path, port)

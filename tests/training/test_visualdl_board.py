@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from paddleisa.errors import UsageError
 from paddleisa.evaluation.evaluate import Evaluation
 from paddleisa.evaluation.metrics import ConfusionMatrix
 from paddleisa.training.logging import open_run_log
-from paddleisa.training.logging.board import serve
+from paddleisa.training.logging.visualdl import serve
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -74,7 +75,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def board(runs):
-    with serve(runs) as board:
+    with closing(serve(runs)) as board:
         yield board
 
 
@@ -128,7 +129,7 @@ def test_a_torn_run_is_named_when_the_board_cannot_start(tmp_path):
 
 def test_the_board_ends_with_a_killed_training(tmp_path):
     program = (
-        "import sys, time\nfrom paddleisa.training.logging.board import serve\n"
+        "import sys, time\nfrom paddleisa.training.logging.visualdl import serve\n"
         "board = serve(sys.argv[1])\nprint(board.process.pid, board.address, flush=True)\ntime.sleep(100)"
     )
     starter = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -181,7 +182,7 @@ def training_only(tmp_path_factory):
             for i in range(1, ITERS + 1):
                 loss = math.nan if run and i == 200 else loss_at(i, run)
                 log.step(i, 1, {"main": loss * 0.7, "aux": 0.3}, 0.01 * (1 - i / ITERS) ** 0.9, 0.5, 0.01, 1000.0)
-    with serve(folder) as board:
+    with closing(serve(folder)) as board:
         yield board
 
 

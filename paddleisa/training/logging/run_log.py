@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from paddleisa.training.logging import jsonl_log, text_log, visualdl_log
-from paddleisa.training.logging.sink import Averages, Sink
+from paddleisa.training.logging.sinks import Averages, JsonLog, Sink, TextLog
+from paddleisa.training.logging.visualdl import VisualDLLog, cut_torn_tail
 from paddleisa.utils.files import WriteError, write_error
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from paddleisa.evaluation.evaluate import Evaluation
+
+TEXT_NAME, JSON_NAME = "train.log", "log.jsonl"
+# A fixed name: VisualDL shows only the newest file of a folder, so a resumed run must append to the one it has.
+VISUALDL = Path("visualdl", "vdlrecords.paddleisa.log")
 
 
 class RunLog:
@@ -33,22 +37,19 @@ class RunLog:
         self._sinks, self._iters, self._batch_size, self._log_iters = sinks, iters, batch_size, log_iters
         self._steps: list[tuple[dict[str, float], float, float]] = []
         self._last = (0, 0, 0.0)  # iteration, epoch, rate
-        self._memory: float | None = None  # MB
+        self._memory: list[float] = []  # MB
+
+    def _tell(self, event: str, *values: object) -> None:
+        for sink in self._sinks:
+            getattr(sink, event)(*values)
 
     def message(self, text: str) -> None:
         """Write a line for people."""
-        for sink in self._sinks:
-            sink.message(text)
+        self._tell("message", text)
 
     def hparams(self, values: Mapping[str, object], metrics: Sequence[str] = ()) -> None:
-        """Write the run's settings, unless the run that is resumed has done so.
-
-        Args:
-            values: name to number or text; dicts inside become dotted names, other types text.
-            metrics: tags of the scalars that VisualDL shows beside them.
-        """
-        for sink in self._sinks:
-            sink.hparams(values, metrics)
+        """Write the run's settings, unless the run that is resumed has; VisualDL shows the tags ``metrics`` beside."""
+        self._tell("hparams", values, metrics)
 
     def step(
         self,
@@ -73,27 +74,22 @@ class RunLog:
         """
         self._steps.append(({name: float(value) for name, value in losses.items()}, batch_cost, reader_cost))
         self._last = (iteration, epoch, float(lr))
-        if memory_mb is not None:
-            self._memory = max(float(memory_mb), self._memory or 0.0)
+        self._memory += [] if memory_mb is None else [float(memory_mb)]
         if iteration % self._log_iters == 0 or iteration == self._iters:
             self._write_averages()
-        for sink in self._sinks:
-            sink.step(iteration, batch_cost)
+        self._tell("step", iteration, batch_cost)
 
     def evaluation(self, iteration: int, evaluation: Evaluation, class_names: Sequence[str]) -> None:
         """Write the scores, and each class's, of the model at ``iteration``."""
-        for sink in self._sinks:
-            sink.evaluation(iteration, evaluation, list(class_names))
+        self._tell("evaluation", iteration, evaluation, list(class_names))
 
     def images(self, iteration: int, images: Mapping[str, np.ndarray]) -> None:
         """Show (H, W, 3) uint8 RGB images on the board under ``Predictions/NAME``; large ones are shrunk."""
-        for sink in self._sinks:
-            sink.images(iteration, images)
+        self._tell("images", iteration, images)
 
     def sync(self) -> None:
         """Wait until the log is on the disk: then a checkpoint written after it never knows more than the log."""
-        for sink in self._sinks:
-            sink.sync()
+        self._tell("sync")
 
     def close(self) -> None:
         """Write the averages of the steps since the last record, and close the files; a second call does nothing."""
@@ -101,8 +97,7 @@ class RunLog:
             if self._steps:
                 self._write_averages()
         finally:
-            for sink in self._sinks:
-                sink.close()
+            self._tell("close")
 
     def __enter__(self) -> RunLog:
         return self
@@ -113,15 +108,13 @@ class RunLog:
         self.close()
 
     def _write_averages(self) -> None:
-        steps, memory, (iteration, epoch, rate) = self._steps, self._memory, self._last
-        self._steps, self._memory = [], None
+        steps, memory, (iteration, epoch, rate) = self._steps, max(self._memory, default=None), self._last
+        self._steps, self._memory = [], []
         losses = {name: sum(terms.get(name, 0.0) for terms, _, _ in steps) / len(steps) for name in steps[-1][0]}
-        batch_cost = sum(cost for _, cost, _ in steps) / len(steps)
-        reader_cost = sum(cost for _, _, cost in steps) / len(steps)
+        batch_cost, reader_cost = (sum(step[i] for step in steps) / len(steps) for i in (1, 2))
         ips = self._batch_size / batch_cost if batch_cost > 0 else 0.0
         means = Averages(epoch, losses, sum(losses.values()), rate, batch_cost, reader_cost, ips, memory)
-        for sink in self._sinks:
-            sink.train(iteration, means)
+        self._tell("train", iteration, means)
 
 
 def open_run_log(
@@ -152,11 +145,11 @@ def open_run_log(
     if resume_at is None:
         _move_aside(folder)
     sinks: list[Sink] = [
-        text_log.TextLog(folder / text_log.FILE_NAME, iters, log_iters, resume_at),
-        jsonl_log.JsonlLog(folder / jsonl_log.FILE_NAME, resume_at),
+        TextLog(folder / TEXT_NAME, iters, log_iters, resume_at),
+        JsonLog(folder / JSON_NAME, resume_at),
     ]
     if use_vdl:
-        sinks.append(visualdl_log.VisualDLLog(folder / visualdl_log.FOLDER / visualdl_log.FILE_NAME, resume_at))
+        sinks.append(VisualDLLog(folder / VISUALDL, resume_at))
     return RunLog(sinks, iters=iters, batch_size=batch_size, log_iters=log_iters)
 
 
@@ -165,12 +158,11 @@ def _move_aside(folder: Path) -> None:
 
     VisualDL then shows the earlier run beside the new one, so its file must not be torn. Raises WriteError.
     """
-    present = [folder / name for name in (text_log.FILE_NAME, jsonl_log.FILE_NAME, visualdl_log.FOLDER)]
-    present = [path for path in present if path.exists()]
+    present = [folder / name for name in (TEXT_NAME, JSON_NAME, VISUALDL.parent) if (folder / name).exists()]
     number = 1
     while any(_numbered(path, number).exists() for path in present):
         number += 1
-    visualdl_log.cut_torn_tail(folder / visualdl_log.FOLDER / visualdl_log.FILE_NAME)
+    cut_torn_tail(folder / VISUALDL)
     for path in present:
         try:
             path.rename(_numbered(path, number))
