@@ -57,8 +57,8 @@ class TrainResult:
 def train(
     config: Config | str | Path,
     options: TrainOptions | None = None,
-    *,
     before_step: StepHook | None = None,
+    *,
     opts: Iterable[str] = (),
     plugins: Iterable[str | Path] = (),
     flags: Mapping[str, object] | None = None,
