@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import typing
+from functools import cache
 from typing import Any
 
 import annotated_types
@@ -175,7 +176,18 @@ def _literals(annotation: object) -> list[object]:
 def _adapter(annotation: Any) -> TypeAdapter:
     """Pydantic's judge of ``annotation``. A class that pydantic does not know is one that no plain value is."""
     try:
+        hash(annotation)
+    except TypeError:  # a plug-in's Annotated[int, {}]
+        return _made(annotation)
+    return _made_once(annotation)
+
+
+def _made(annotation: Any) -> TypeAdapter:
+    try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
         problem = f"cannot be checked: its class annotates it with {annotation!r:.80}"
         raise BadValue(problem, "Annotate it with a type that YAML has, or Annotated[object, TABLE]") from error
+
+
+_made_once = cache(_made)  # making one takes longer than checking a config with it

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -114,6 +115,20 @@ def load_catalogue(extra: Iterable[str | Path] = ()) -> Catalogue:
 def read_catalogue(path: str | Path) -> list[Entry]:
     """The entries of one catalogue file. Raises ConfigError with file and line of every mistake in it."""
     path = Path(path)
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return _entries(path)  # which says what is wrong
+    return list(_entries_of_state(path, state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=32)
+def _entries_of_state(path: Path, mtime_ns: int, size: int) -> list[Entry]:
+    """A command asks many times, and parsing the package's own takes a third of a second."""
+    return _entries(path)
+
+
+def _entries(path: Path) -> list[Entry]:
     tree = read_file(path, "catalogue")
     try:
         checked = CatalogueFile.model_validate(_with_defaults(cast("dict", tree.plain())))
