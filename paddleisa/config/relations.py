@@ -128,7 +128,9 @@ def _check_head(tree: Node, problems: Problems) -> None:
     cls = class_of(tree.child("model"), MODELS)
     head = tree.at(("model", "head"))
     head_class = class_of(head, HEADS) or getattr(cls, "default_head", None)
-    for key in getattr(cls, "head_keys", ()) if head_class is not None else ():
+    if head_class is None:
+        return
+    for key in getattr(cls, "head_keys", ()):
         flat, own = tree.at(("model", key)), tree.at(("model", "head", key))
         if flat is None or flat.value is None:
             continue

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from paddleisa.config import check, read_config
-from paddleisa.config.locate import find_config
+from paddleisa.config.inherit import find_config
 from paddleisa.data.check.check import check_config
 from paddleisa.data.prepare.own.own import Wishes, make_labels, prepare_own
 from paddleisa.data.prepare.own.recipe import Machine, Numbers, best_shipped, choose
