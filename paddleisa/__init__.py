@@ -20,7 +20,7 @@ _HOMES = {
     "predict": "paddleisa.evaluation.api",
     "export": "paddleisa.evaluation.api",
     "train": "paddleisa.training.trainer",
-    "verify": "paddleisa.reproduce.api",
+    "verify": "paddleisa.reproduce.verify",
     "prepare": "paddleisa.data.api",
     "check": "paddleisa.data.api",
     "setup_threads": "paddleisa.utils.environment",

@@ -10,8 +10,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from paddleisa.errors import ConfigError, one_of
+
+# Numbers that several kinds of components take. Their upper bounds are beyond every use, and low enough to compute.
+LayerSize = Annotated[int, Field(gt=0, le=8192)]  # channels, classes, windows and dilations of a layer
+Count = Annotated[int, Field(gt=0, le=10**9)]  # iterations, epochs, images
 
 
 @dataclass(frozen=True)

@@ -282,6 +282,6 @@ def write_json(path: str | None, result: object) -> None:
     from paddleisa.utils.environment import rank
 
     if path and rank() == 0:
-        from paddleisa.utils import records
+        from paddleisa.utils import files
 
-        records.write_json(path, result)
+        files.write_json(path, result)

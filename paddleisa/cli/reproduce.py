@@ -42,9 +42,8 @@ def run(args: argparse.Namespace) -> int:
     load_paddle()
     device = set_device(args.device)
     from paddleisa.deploy.runtimes.open import require_engine
-    from paddleisa.reproduce.api import reproduce
     from paddleisa.reproduce.report import text_table
-    from paddleisa.reproduce.reproduce import Stopped
+    from paddleisa.reproduce.reproduce import Stopped, reproduce
 
     require_engine(args.engine, args.precision, device)
     try:

@@ -118,7 +118,7 @@ def _log(args, catalogue) -> tuple[object, int]:
 
 
 def _verify(args, catalogue) -> tuple[object, int]:
-    from paddleisa.reproduce.api import verify
+    from paddleisa.reproduce.verify import verify
 
     source = _local_file(args.source, catalogue) or catalogue.get(args.source).name
     report = verify(source, args.model, catalogues=args.catalogue, offline=args.offline)

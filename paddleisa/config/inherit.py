@@ -7,8 +7,8 @@ from pathlib import Path
 
 from paddleisa.config import compat
 from paddleisa.errors import ConfigError, nearest
+from paddleisa.utils.environment import configs_dir
 from paddleisa.utils.nodes import Node, shorten
-from paddleisa.utils.resources import configs_dir
 from paddleisa.utils.yaml_reader import exists, kind_of, neighbours, read_file
 
 BASE, INHERITED = "_base_", "_inherited_"

@@ -13,9 +13,8 @@ from pydantic import AfterValidator, Field
 
 from paddleisa.inference.protocols import DEFAULT, protocol_names
 from paddleisa.inference.settings import LARGEST_SCALE
-from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS, NoEffect
+from paddleisa.registry import DATASETS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS, Count, NoEffect
 from paddleisa.transforms.options import LabelValue, Size
-from paddleisa.utils.bounds import Count
 
 # Upper bounds are beyond every real use, and low enough that what is made of the numbers fits into a machine.
 Batch = Annotated[int, Field(gt=0, le=65536)]

@@ -17,7 +17,7 @@ from PIL import (
 )
 
 from paddleisa.errors import DataError
-from paddleisa.utils.pixels import require_size
+from paddleisa.utils.memory import require_size
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # The classes themselves: `Image.open` would also try every format that Pillow knows, and has a bound of its own.

@@ -14,13 +14,11 @@ from paddleisa.deploy.runtimes.open import faster_engines, require_engine
 from paddleisa.errors import DataError, UsageError
 from paddleisa.evaluation import evaluate as scoring
 from paddleisa.evaluation import predict as drawing
-from paddleisa.evaluation.cityscapes_official import OfficialRun, OfficialScores
-from paddleisa.evaluation.cityscapes_submission import Submission
+from paddleisa.evaluation.official import OfficialRun, OfficialScores, Submission
 from paddleisa.evaluation.video import VideoResult, predict_video
 from paddleisa.predictor import Predictor
 from paddleisa.utils import environment
-from paddleisa.utils.files import sha256_of
-from paddleisa.utils.records import joined
+from paddleisa.utils.files import joined, sha256_of
 
 if TYPE_CHECKING:
     import numpy as np

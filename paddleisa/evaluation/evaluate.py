@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from paddleisa.data.prepare import scenes
 from paddleisa.errors import DataError, UsageError
-from paddleisa.evaluation.metrics import ConfusionMatrix, Scores
-from paddleisa.evaluation.roc import RocAreas
+from paddleisa.evaluation.metrics import ConfusionMatrix, RocAreas, Scores
 from paddleisa.inference.protocols import DEFAULT, protocol_of
 from paddleisa.utils import distributed, environment
 from paddleisa.utils.concurrency import Behind, at_once, prefetched
+from paddleisa.utils.files import joined, plain_number
 from paddleisa.utils.progress import Progress
-from paddleisa.utils.records import joined, plain_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +38,7 @@ class Evaluation:
         measured_with: scales, flips, window, protocol, engine and precision, in words.
         protocol: name of the rules.
         generated: whether the images were drawn by this package.
-        auc_roc: area under the ROC curve, see ``roc.py``; None where it was not asked for.
+        auc_roc: area under the ROC curve; None where it was not asked for.
     """
 
     matrix: ConfusionMatrix

@@ -18,7 +18,7 @@ from paddleisa.utils.progress import Progress
 from paddleisa.visual.overlay import overlay
 
 if TYPE_CHECKING:
-    from paddleisa.evaluation.cityscapes_submission import Submission
+    from paddleisa.evaluation.official import Submission
     from paddleisa.inference.masks import ViewLogits
     from paddleisa.predictor import Predictor
 

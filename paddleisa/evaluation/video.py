@@ -15,8 +15,8 @@ from paddleisa.errors import DataError
 from paddleisa.evaluation.predict import FOLDERS
 from paddleisa.utils.concurrency import Behind, prefetched
 from paddleisa.utils.files import write_error
+from paddleisa.utils.process import StopRequest
 from paddleisa.utils.progress import Progress
-from paddleisa.utils.signals import StopRequest
 from paddleisa.visual.overlay import overlay
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from paddle import nn
 from paddleisa.errors import ConfigError
 from paddleisa.models.heads.isa_head import ISAHead
 from paddleisa.models.windows import size_of
-from paddleisa.registry import BACKBONES, HEADS, MODELS
-from paddleisa.utils.bounds import LayerSize
+from paddleisa.registry import BACKBONES, HEADS, MODELS, LayerSize
 from paddleisa.utils.interpolation import Upsampling
 
 Head = Annotated[Callable[..., nn.Layer], HEADS]

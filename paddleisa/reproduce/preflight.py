@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paddleisa.datasets.layouts import Source
 from paddleisa.errors import PaddleISAError, UsageError, WeightsError, one_of
-from paddleisa.reproduce.data_fingerprint import data_commands, data_digest
+from paddleisa.registry import DATASETS
 from paddleisa.reproduce.targets import Way, ways_of
 from paddleisa.utils.files import sha256_of
 from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry
@@ -58,7 +61,7 @@ class Job:
     Attributes:
         changes: what ``--opts`` changed in the row's config, a line each.
         weights: the file; ``sha256`` of it; ``weights_origin`` says what that hash was compared with.
-        data_digest: see :func:`paddleisa.reproduce.data_fingerprint.data_digest`.
+        data_digest: see :func:`data_digest`.
     """
 
     entry: Entry
@@ -109,6 +112,35 @@ def prepare(entries: Sequence[Entry], request: Request) -> list[Job]:
     if any(problems.values()):
         raise _not_ready(problems, commands, request)
     return [job for job in jobs if job is not None]
+
+
+def data_digest(dataset: SegmentationData) -> str:
+    """SHA-256 over the names and sizes in bytes of all images and labels, in order.
+
+    Names are relative to the folder that holds them all, so that a copy of the data has the digest of the original.
+    The size of a file that is not there, as for drawn data, counts as 0.
+    """
+    files = [Path(file).absolute() for sample in dataset.samples for file in sample if file is not None]
+    root = os.path.commonpath([file.parent for file in files]) if files else "."
+    lines = []
+    for file in files:
+        try:
+            size = file.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        lines.append(f"{file.relative_to(root).as_posix()} {size}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def data_commands(dataset: dict) -> list[str]:
+    """Commands that bring a public data set into its folder; none for other data, or where something is there already.
+
+    Args:
+        dataset: a config's ``val_dataset``.
+    """
+    source = getattr(DATASETS.get(dataset["type"]), "source", Source())
+    root = Path(dataset.get("dataset_root") or source.root)
+    return [] if root.is_dir() and any(root.iterdir()) else source.commands(root)
 
 
 def load_model(job: Job) -> nn.Layer:

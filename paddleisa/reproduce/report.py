@@ -1,13 +1,27 @@
-"""The report of a reproduction: its content, for the terminal and as Markdown."""
+"""The report of a reproduction: for the terminal, as JSON, Markdown, and one HTML file that needs nothing else."""
 
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import cv2
+import numpy as np
+
+from paddleisa.inference.protocols import protocol_of
 from paddleisa.reproduce.result import HEADER, Measured, Outcome
+from paddleisa.reproduce.targets import TITLES
 from paddleisa.utils import environment
+from paddleisa.utils.files import atomic_write
+from paddleisa.visual.html import Picture, picture, render
+from paddleisa.visual.overlay import overlay
+
+_WIDTH = 480  # pixels of an overlay at most; half the page
+_TONE = {"reproduced": "good", "not reproduced": "bad", "quick look": "part"}
+_BLUE, _ORANGE = "#2b6cb0", "#dd8a2e"
 
 
 @dataclass(frozen=True)
@@ -117,3 +131,93 @@ def _iou(item: Measured, class_id: int) -> str:
 def _table(header: list[str], rows: list[list[str]], right: range) -> list[str]:
     rule = ["--:" if number in right else "---" for number in range(len(header))]
     return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+
+
+def write_report(report: Report, folder: Path, stem: str) -> list[Path]:
+    """Write ``stem.json``, ``stem.md`` and ``stem.html`` into ``folder``; returns their paths."""
+    contents = {
+        ".json": json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        ".md": markdown(report),
+        ".html": html_page(report),
+    }
+    paths = []
+    for suffix, text in contents.items():
+        paths.append(folder / f"{stem}{suffix}")
+        with atomic_write(paths[-1], "w") as stream:
+            stream.write(text)
+    return paths
+
+
+def html_page(report: Report) -> str:
+    """The whole page."""
+    return render(
+        "reproduction.html",
+        title="Reproduction of published scores",
+        date=report.date,
+        command=report.command,
+        environment=environment_facts(report.environment),
+        header=HEADER,
+        models=[_model(outcome) for outcome in report.outcomes],
+    )
+
+
+def _model(outcome: Outcome) -> dict[str, object]:
+    """What the template shows of one model."""
+    names = outcome.job.dataset.class_names
+    shown = (outcome.measured[0], outcome.measured[-1])
+    series = [
+        (f"{TITLES[item.way.name]}, {item.way.protocol}", colour, item.scores.class_iou, item.scores.class_absent)
+        for item, colour in zip(shown, (_BLUE, _ORANGE), strict=True)
+    ]
+    true = shown[0].matrix.sum(1, keepdims=True)
+    examples, legend = _examples(outcome)
+    return {
+        "name": outcome.job.entry.name,
+        "tone": _TONE[outcome.verdict],
+        "verdict": outcome.sentence,
+        "scores": [item.cells for item in outcome.measured],
+        "protocols": _protocols(outcome, "about"),
+        "absent_rules": _protocols(outcome, "absent_rule"),
+        "classes": names,
+        "series": series,
+        "shares": np.divide(shown[0].matrix, true, out=np.zeros(shown[0].matrix.shape), where=true > 0).tolist(),
+        "examples": examples,
+        "legend": legend,
+        "facts": facts(outcome),
+    }
+
+
+def _protocols(outcome: Outcome, fact: str) -> str:
+    names = dict.fromkeys(item.way.protocol for item in outcome.measured)
+    return "; ".join(f"{name}: {getattr(protocol_of(name), fact)}" for name in names)
+
+
+def _examples(outcome: Outcome) -> tuple[list[dict[str, object]], list[tuple[str, list[int]]]]:
+    """(best and worst images with label and prediction, the classes in them with their colours)."""
+    dataset, seen = outcome.job.dataset, set()
+    groups: list[dict[str, object]] = []
+    palette = dataset.palette
+    for kind, found in outcome.examples().items():
+        images = []
+        for item in found:
+            sample, mask = dataset.read(item["number"]), outcome.tally.mask(item["number"])
+            seen |= {*np.unique(sample["label"]).tolist(), *np.unique(mask).tolist()}
+            pictures = [
+                _overlaid(sample["img"], each, palette, caption)
+                for each, caption in ((sample["label"], "label"), (mask, "prediction"))
+            ]
+            images.append({"miou": f"{100 * item['miou']:.2f}", "file": item["image"], "pictures": pictures})
+        if images:
+            title = f"The {kind} image" if len(images) == 1 else f"The {len(images)} {kind} images"
+            groups.append({"title": title, "images": images})
+    legend = [(name, palette[k].tolist()) for k, name in enumerate(dataset.class_names) if k in seen]
+    return groups, legend
+
+
+def _overlaid(image: np.ndarray, mask: np.ndarray, palette: np.ndarray, caption: str) -> Picture:
+    """An overlay, made smaller where it is wider than it will be shown."""
+    shown = overlay(image, mask, palette)
+    if shown.shape[1] > _WIDTH:
+        height = max(1, round(shown.shape[0] * _WIDTH / shown.shape[1]))
+        shown = cv2.resize(shown, (_WIDTH, height), interpolation=cv2.INTER_AREA)
+    return picture(shown, caption)

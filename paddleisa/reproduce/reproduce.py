@@ -6,6 +6,7 @@ import json
 import sys
 import time
 import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddleisa.deploy.runtimes.open import AUTO
-from paddleisa.errors import DataError, PaddleISAError
+from paddleisa.errors import DataError, PaddleISAError, UsageError
 from paddleisa.evaluation.metrics import Scores
 from paddleisa.predictor import Predictor
 from paddleisa.reproduce.accumulator import Tally, key_digest
-from paddleisa.reproduce.preflight import Job, load_model
+from paddleisa.reproduce.preflight import Job, Request, choose, load_model, prepare
+from paddleisa.reproduce.report import Report, write_report
 from paddleisa.reproduce.result import Outcome
 from paddleisa.utils.concurrency import Behind, prefetched
-from paddleisa.utils.lock import exclusive
+from paddleisa.utils.process import StopRequest, exclusive
 from paddleisa.utils.progress import Progress
-from paddleisa.utils.signals import StopRequest
+from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
 if TYPE_CHECKING:
     from paddleisa.inference.masks import Network, ViewLogits
@@ -60,7 +62,60 @@ class Options:
     precision: str = "fp32"
 
 
-def reproduce(job: Job, options: Options) -> Outcome:
+def reproduce(
+    names: str | Sequence[str] = (),
+    save_dir: str | Path = "output/reproduce",
+    *,
+    opts: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    model_path: str | Path | None = None,
+    catalogues: Sequence[str] = (),
+    offline: bool = False,
+    command: str | None = None,
+    started: Callable[[Sequence[Job]], None] = lambda jobs: None,
+    finished: Callable[[Outcome, Sequence[Path]], None] = lambda outcome, files: None,
+    **options: Any,
+) -> Report:
+    """Measure published scores again, and write a report of each model and, of several, one of all.
+
+    Args:
+        names: models or families of the catalogue, or ``all``; without one the four rows of PaddleSeg.
+        save_dir: gets reports, and the state from which a stopped run goes on.
+        opts, plugins: changes of every model's config, and files that register components.
+        model_path: weights instead of the published ones; for one model.
+        catalogues: further catalogue files.
+        offline: request nothing.
+        command: what the report says was called; this call without it.
+        started: called when everything is there, with what will be measured.
+        finished: called after each model, with its result and the files of its report.
+        options: ``limit``, ``workers``, ``fresh``, ``progress``, ``engine``, ``precision`` of :class:`Options`.
+
+    Raises:
+        NotReady: data or weights are missing; nothing was started. UsageError: options that cannot be used.
+        Stopped: Ctrl-C or SIGTERM; the same call goes on from there.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    entries = choose(names, load_catalogue(catalogues))
+    if model_path is not None and len(entries) != 1:
+        problem = f"one file cannot be the weights of {len(entries)} models"
+        raise UsageError(problem, where="--model_path", fix="Name one model")
+    path = None if model_path is None else Path(model_path)
+    jobs = prepare(entries, Request(opts, plugins, path, catalogues, offline))
+    started(jobs)
+    run = Options(save_dir=Path(save_dir), **options)
+    stem = "report" if run.limit is None else "quick_look"
+    command = command or f"paddleisa.reproduce({', '.join(map(repr, names))})"
+    outcomes: list[Outcome] = []
+    for job in jobs:
+        outcomes.append(measure_row(job, run))
+        finished(outcomes[-1], write_report(Report(outcomes[-1:], command), run.save_dir / job.entry.name, stem))
+    report = Report(outcomes, command)
+    if len(outcomes) > 1:
+        write_report(report, run.save_dir, stem)
+    return report
+
+
+def measure_row(job: Job, options: Options) -> Outcome:
     """Evaluate one row in all its ways, from where an earlier run of the same measurement ended.
 
     Raises:

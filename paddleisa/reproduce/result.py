@@ -12,7 +12,7 @@ from paddleisa.evaluation.metrics import Scores
 from paddleisa.reproduce.accumulator import Tally
 from paddleisa.reproduce.preflight import Job
 from paddleisa.reproduce.targets import TITLES, TOLERANCE, Way, within
-from paddleisa.utils.records import plain_number
+from paddleisa.utils.files import plain_number
 
 Verdict = Literal["reproduced", "not reproduced", "quick look"]
 

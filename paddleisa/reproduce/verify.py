@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from paddleisa.errors import ConfigError, PaddleISAError, WeightsError
+from paddleisa.errors import ConfigError, PaddleISAError, UsageError, WeightsError
 from paddleisa.utils.environment import load_paddle
 from paddleisa.utils.files import sha256_of
-from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry
+from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry, load_catalogue
 from paddleisa.zoo.catalogue.manifest import Tensor
 from paddleisa.zoo.download.hash_lock import LockFile
+from paddleisa.zoo.download.locate import download_weights, local_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +60,32 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.file} as {self.model}: {'no difference' if self.ok else 'DIFFERENT'}"]
         return "\n".join(lines + [f"  {c.result:<9}  {c.name:<12}  {c.detail}" for c in self.checks])
+
+
+def verify(
+    named: str | Path, model: str | None = None, *, catalogues: Sequence[str] = (), offline: bool = False
+) -> Report:
+    """Whether weights are the published ones of a model: hash, safe read, tensors, one forward pass.
+
+    Args:
+        named: a weights file, or a model of the catalogue, whose weights are downloaded unless they are here.
+        model: the model that the weights should be of; found by their tensors where a file is named without it.
+        catalogues: further catalogue files.
+        offline: request nothing.
+
+    Raises:
+        UsageError: no model is like the file. WeightsError, DownloadError: there are no weights to look at.
+    """
+    catalogue = load_catalogue(catalogues)
+    if str(named) in catalogue:
+        path = local_weights(str(named)) or download_weights(catalogue.get(str(named)), offline=offline)
+        return verify_weights(path, catalogue.get(model or str(named)))
+    path = Path(named)
+    if not path.is_file():
+        raise UsageError(
+            "there is no such file", where=shlex.quote(str(named)), fix="Give a file, or a catalogue's name"
+        )
+    return verify_weights(path, catalogue.get(model) if model else best_match(path, catalogue))
 
 
 def verify_weights(path: str | Path, entry: Entry) -> Report:

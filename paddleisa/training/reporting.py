@@ -21,7 +21,7 @@ from paddleisa.evaluation.evaluate import evaluate
 from paddleisa.predictor import Predictor
 from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank
-from paddleisa.utils.records import write_json
+from paddleisa.utils.files import write_json
 from paddleisa.visual.overlay import overlay
 from paddleisa.weights import save_weights
 

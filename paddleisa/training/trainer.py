@@ -31,8 +31,7 @@ from paddleisa.training.train_state import EMA, TrainState
 from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank, world_size
 from paddleisa.utils.files import remove_leftovers
-from paddleisa.utils.lock import exclusive
-from paddleisa.utils.signals import StopRequest
+from paddleisa.utils.process import StopRequest, exclusive
 
 StepHook = Callable[[TrainState, Batch], None]
 

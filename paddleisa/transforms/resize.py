@@ -27,7 +27,7 @@ from paddleisa.transforms.options import (
     to_bytes,
 )
 from paddleisa.transforms.traits import Traits
-from paddleisa.utils.pixels import require_size
+from paddleisa.utils.memory import require_size
 
 _FLAGS = {
     "NEAREST": cv2.INTER_NEAREST,

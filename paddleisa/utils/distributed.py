@@ -10,7 +10,7 @@ import numpy as np
 
 from paddleisa.errors import TrainingError
 from paddleisa.utils import environment
-from paddleisa.utils.signals import stop_with_parent
+from paddleisa.utils.process import stop_with_parent
 
 if TYPE_CHECKING:
     from paddle import nn

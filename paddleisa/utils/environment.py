@@ -1,4 +1,4 @@
-"""The process around the computation: threads, device, rank. The only file that changes ``os.environ``.
+"""The process around the computation: threads, device, rank, folders. The only file that changes ``os.environ``.
 
 Paddle and its maths library read their settings once, at their first import: :func:`load_paddle`, with which every part
 of the package that needs paddle begins, calls :func:`setup_threads` before it. ``import paddleisa`` changes nothing.
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from paddleisa.errors import UsageError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def core_count() -> int:
@@ -49,6 +51,22 @@ def home() -> Path:
         return Path(value).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "paddleisa"
+
+
+def configs_dir() -> Path:
+    """Folder of the shipped YAML configs."""
+    return _resource("configs")
+
+
+def pretrained_dir() -> Path:
+    """Folder of the catalogue of weights, and of the weights that were fetched or shipped."""
+    return _resource("pretrained")
+
+
+def _resource(name: str) -> Path:
+    """A wheel carries ``name`` inside the package; in a clone it is a top-level folder."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
 @contextmanager

@@ -1,13 +1,17 @@
-"""Files and folders that are either whole or not there. Every change of the disk that must hold goes through here."""
+"""Files and folders that are either whole or not there, and results as JSON. Every change of the disk that must hold
+goes through here.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -67,7 +71,7 @@ def new_folder(target: str | os.PathLike) -> Iterator[Path]:
     """A folder to fill, which takes the name ``target`` only when the block ends without an exception.
 
     A folder of that name is replaced, so the caller must know that it may be, and that nobody else is writing it
-    (:mod:`paddleisa.utils.lock`). Readers of its files keep what they have opened. What a killed process left of an
+    (:mod:`paddleisa.utils.process`). Readers of its files keep what they have opened. What a killed process left of an
     earlier attempt is removed first.
 
     Raises:
@@ -255,6 +259,36 @@ def sha256_of(path: str | os.PathLike) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def joined(*parts: Mapping[str, object]) -> dict[str, object]:
+    """One mapping of all parts, in order.
+
+    Raises:
+        ValueError: two parts have a key in common, so that one value would be lost.
+    """
+    result: dict[str, object] = {}
+    for part in parts:
+        if twice := result.keys() & part.keys():
+            raise ValueError(f"the result has two values for {', '.join(sorted(twice))}")
+        result.update(part)
+    return result
+
+
+def plain_number(value: float) -> float | None:
+    """``value`` for JSON, which has no NaN: None stands for "there is no such number"."""
+    return None if math.isnan(value) else float(value)
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+    """Write ``value`` as JSON, whole or not at all.
+
+    Raises:
+        ValueError: it holds NaN or infinity, which JSON has no word for. WriteError: a full disk, a forbidden path.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False)
+    with atomic_write(path, "w") as stream:
+        stream.write(text + "\n")
 
 
 def _fsync(path: str | os.PathLike) -> None:

@@ -1,4 +1,4 @@
-"""How much memory work takes, and how much there is to take."""
+"""How much memory work takes, how much there is to take, and how large an image may therefore be."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ import resource
 import sys
 from pathlib import Path
 
-from paddleisa.errors import PaddleISAError
+from paddleisa.errors import DataError, PaddleISAError, UsageError
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 CGROUP_2 = ("memory.max", "memory.current", "inactive_file")
 
+# A few kilobytes of PNG can decode to gigabytes, so the header is asked first.
+MAX_PIXELS, MOST_PIXELS = "PADDLEISA_MAX_PIXELS", 200_000_000  # 600 MB as RGB bytes, 2.4 GB prepared for a network
 # What Paddle, CUDA, ONNX Runtime, OpenVINO and the C++ library say when there is no memory left.
-_NONE_LEFT = ("out of memory", "bad_alloc", "bad alloc", "resourceexhausted", "insufficient memory")
-_NONE_LEFT += ("cannot allocate", "failed to allocate")
+_NONE_LEFT = (
+    "out of memory",
+    "bad_alloc",
+    "bad alloc",
+    "resourceexhausted",
+    "insufficient memory",
+    "cannot allocate",
+    "failed to allocate",
+)
 
 
 def says_out_of_memory(text: str) -> bool:
@@ -88,6 +97,29 @@ class PeakMemory:
     def __exit__(self, *_: object) -> None:
         self.total = self._cuda.max_memory_allocated() if self._cuda else _resident("VmHWM")
         self.growth = max(0, self.total - self._before)
+
+
+def max_pixels() -> int:
+    """Pixels that an image may have: the environment variable ``PADDLEISA_MAX_PIXELS``, else 200 million.
+
+    Raises:
+        UsageError: the variable is not a number from 1.
+    """
+    text = os.environ.get(MAX_PIXELS, "")
+    if text and not (text.isascii() and text.isdecimal() and int(text[:19]) > 0):
+        raise UsageError(f"{text[:40]!r} is not a number from 1", where=MAX_PIXELS)
+    return int(text[:19]) if text else MOST_PIXELS
+
+
+def require_size(width: int, height: int, where: object, what: str = "the image has") -> None:
+    """DataError for an image of more pixels than :func:`max_pixels` allows."""
+    limit = max_pixels()
+    if width * height > limit:
+        raise DataError(
+            f"{what} {width}x{height} pixels, more than {limit:,}",
+            where=where,
+            fix=f"Cut it into tiles or scale it down; {MAX_PIXELS}={width * height} allows it, memory permitting",
+        )
 
 
 def _resident(field: str) -> int:

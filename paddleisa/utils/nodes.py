@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from paddleisa.utils.resources import configs_dir
+from paddleisa.utils.environment import configs_dir
 
 Key = str | int
 KeyPath = tuple[Key, ...]

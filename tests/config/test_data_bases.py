@@ -4,7 +4,7 @@ import pytest
 
 from paddleisa.config import check, read_config
 from paddleisa.registry import DATASETS
-from paddleisa.utils.resources import configs_dir
+from paddleisa.utils.environment import configs_dir
 
 MODEL = ["model={type: ISANet, backbone: {type: ResNet18_vd}}", "loss.coef=[1, 0.4]"]
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from paddleisa.errors import DataError, UsageError
-from paddleisa.evaluation.cityscapes_submission import Submission
+from paddleisa.evaluation.official import Submission
 
 NAME = "frankfurt_000000_000294_leftImg8bit.png"
 
@@ -104,8 +104,8 @@ def cityscapes(tmp_path):
 
 def evaluated(root, folder, classes=range(19), limit=None):
     from paddleisa.datasets import Cityscapes
-    from paddleisa.evaluation.cityscapes_official import OfficialRun
     from paddleisa.evaluation.evaluate import evaluate
+    from paddleisa.evaluation.official import OfficialRun
 
     data = Cityscapes([], str(root), "val")
     run = OfficialRun(data, folder)
@@ -151,7 +151,7 @@ def test_instance_scores_are_given_where_they_can_be_computed(cityscapes, tmp_pa
 
 
 def test_what_the_evaluator_refuses_is_an_error_with_its_words(cityscapes, tmp_path):
-    from paddleisa.evaluation.cityscapes_official import official_scores
+    from paddleisa.evaluation.official import official_scores
 
     truth = next(cityscapes.glob("gtFine/val/*/*_labelIds.png"))
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "small.png")
@@ -161,7 +161,7 @@ def test_what_the_evaluator_refuses_is_an_error_with_its_words(cityscapes, tmp_p
 
 def test_other_data_is_refused_before_anything_is_computed(cityscapes, tmp_path):
     from paddleisa.datasets import Cityscapes, Scenes
-    from paddleisa.evaluation.cityscapes_official import OfficialRun
+    from paddleisa.evaluation.official import OfficialRun
 
     with pytest.raises(UsageError, match="not for Scenes"):
         OfficialRun(Scenes([]), tmp_path)

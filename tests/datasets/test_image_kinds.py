@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from paddleisa.datasets.images import decode_image, decode_label, decode_turned, read_image, read_label
 from paddleisa.errors import DataError, UsageError
-from paddleisa.utils.pixels import VARIABLE
+from paddleisa.utils.memory import MAX_PIXELS
 
 RNG = np.random.default_rng(0)
 SMOOTH = Image.fromarray(RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)).resize((45, 30), Image.BICUBIC)
@@ -201,17 +201,17 @@ def test_a_small_file_of_many_pixels_is_refused_by_its_header(tmp_path, read):
 @pytest.mark.parametrize("fmt", ["PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM"])
 def test_the_bound_on_pixels_can_be_set_for_every_format(monkeypatch, fmt):
     data = encoded(SMOOTH, fmt)
-    monkeypatch.setenv(VARIABLE, str(45 * 30 - 1))
+    monkeypatch.setenv(MAX_PIXELS, str(45 * 30 - 1))
     with pytest.raises(DataError, match="45x30 pixels, more than 1,349"):
         decode_image(data, "a")
-    monkeypatch.setenv(VARIABLE, str(45 * 30))
+    monkeypatch.setenv(MAX_PIXELS, str(45 * 30))
     assert decode_image(data, "a").shape == (30, 45, 3)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1e6", "²"])
 def test_a_bound_that_is_no_number_is_refused(monkeypatch, text):
-    monkeypatch.setenv(VARIABLE, text)
-    with pytest.raises(UsageError, match=f"{VARIABLE}: '{text}' is not a number from 1"):
+    monkeypatch.setenv(MAX_PIXELS, text)
+    with pytest.raises(UsageError, match=f"{MAX_PIXELS}: '{text}' is not a number from 1"):
         decode_image(encoded(SMOOTH, "PNG"), "a")
 
 

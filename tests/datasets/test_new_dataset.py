@@ -13,7 +13,7 @@ from paddleisa.datasets.classes import named_palettes
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.errors import DataError
 from paddleisa.registry import DATASETS
-from paddleisa.reproduce.data_fingerprint import data_commands, data_digest
+from paddleisa.reproduce.preflight import data_commands, data_digest
 
 
 @DATASETS.register

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paddleisa.evaluation.roc import RocAreas
+from paddleisa.evaluation.metrics import RocAreas
 from paddleisa.inference.lazy_logits import LazyLogits, probability_bands
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from paddleisa.errors import UsageError
 from paddleisa.utils.files import WriteError
-from paddleisa.utils.lock import exclusive
+from paddleisa.utils.process import exclusive
 
 HOLD = """
 import sys, time
-from paddleisa.utils.lock import exclusive
+from paddleisa.utils.process import exclusive
 with exclusive(sys.argv[1], "writing", "Wait"):
     print("held", flush=True)
     time.sleep(60)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from paddleisa.utils.records import joined, plain_number, write_json
+from paddleisa.utils.files import joined, plain_number, write_json
 
 
 def test_parts_are_joined_in_order():

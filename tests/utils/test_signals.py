@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
-from paddleisa.utils.signals import StopRequest
+from paddleisa.utils.process import StopRequest
 
 # The main thread is inside C calls, as in operations of Paddle's: Python's own handlers do not run before one ends. Its
 # step ends when the file is there.
 BUSY = """
 import ctypes, os, sys
-from paddleisa.utils.signals import StopRequest
+from paddleisa.utils.process import StopRequest
 sleep = ctypes.CDLL(None).usleep
 with StopRequest() as stop:
     print("ready", flush=True)
@@ -89,7 +89,7 @@ def test_in_another_thread_nothing_is_changed():
 
 LAUNCHER = """
 import subprocess, sys, time
-child = "from paddleisa.utils.signals import StopRequest, stop_with_parent; import sys, time\\n"
+child = "from paddleisa.utils.process import StopRequest, stop_with_parent; import sys, time\\n"
 child += "stop_with_parent()\\nwith StopRequest() as stop:\\n    print('ready', flush=True)\\n"
 child += "    while not stop.signal: time.sleep(0.05)\\n    open(sys.argv[1], 'w').write(str(int(stop.signal)))"
 subprocess.run([sys.executable, "-c", child, sys.argv[1]])

@@ -17,10 +17,9 @@ from paddleisa.config import Config
 from paddleisa.inference.settings import InferenceSettings
 from paddleisa.reproduce.accumulator import Tally
 from paddleisa.reproduce.preflight import Job
-from paddleisa.reproduce.report import Report, text_table
+from paddleisa.reproduce.report import Report, text_table, write_report
 from paddleisa.reproduce.result import Outcome
 from paddleisa.reproduce.targets import Way
-from paddleisa.reproduce.write_report import write_report
 
 NAMES = ["road", "<b>sky</b>", "car & van", "never"]
 PALETTE = np.array([[128, 64, 128], [70, 130, 180], [0, 0, 142], [255, 255, 0]], np.uint8)

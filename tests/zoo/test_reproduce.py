@@ -256,7 +256,7 @@ def test_a_damaged_state_is_an_error_that_names_fresh(lab, tmp_path):
 
 
 def test_two_processes_do_not_measure_the_same_row_at_once(lab, tmp_path):
-    from paddleisa.utils.lock import exclusive
+    from paddleisa.utils.process import exclusive
 
     reproduce(*lab())
     (state,) = (tmp_path / "output/reproduce/small").glob("state-*.npz")

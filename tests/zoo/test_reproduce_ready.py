@@ -13,8 +13,7 @@ from lab_row import reproduce
 
 from paddleisa.cli.main import main
 from paddleisa.errors import UsageError, WeightsError
-from paddleisa.reproduce.data_fingerprint import data_digest
-from paddleisa.reproduce.preflight import NotReady, choose
+from paddleisa.reproduce.preflight import NotReady, choose, data_digest
 from paddleisa.reproduce.targets import ways_of
 from paddleisa.zoo.catalogue.catalogue import load_catalogue
 

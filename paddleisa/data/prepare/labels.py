@@ -23,7 +23,7 @@ from paddleisa.datasets.images import read_label, write_label
 from paddleisa.errors import DataError, PaddleISAError, UsageError
 from paddleisa.utils.concurrency import at_work, end_with_parent
 from paddleisa.utils.files import PART, remove_leftovers
-from paddleisa.utils.lock import exclusive
+from paddleisa.utils.process import exclusive
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

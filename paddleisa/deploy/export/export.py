@@ -18,7 +18,7 @@ from paddleisa.deploy.export.network import OUTPUT_OPS
 from paddleisa.deploy.export.serving import check_serving, write_repositories
 from paddleisa.errors import UsageError, one_of
 from paddleisa.utils.files import new_folder, sha256_of
-from paddleisa.utils.lock import exclusive
+from paddleisa.utils.process import exclusive
 
 if TYPE_CHECKING:
     from paddle import nn

@@ -19,8 +19,7 @@ from paddleisa.deploy.runtimes.cache import cache_key
 from paddleisa.deploy.runtimes.converted import kind_of
 from paddleisa.errors import DeployError
 from paddleisa.utils import environment
-from paddleisa.utils.files import WriteError
-from paddleisa.utils.records import write_json
+from paddleisa.utils.files import WriteError, write_json
 
 if TYPE_CHECKING:
     from paddle import nn

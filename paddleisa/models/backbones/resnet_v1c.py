@@ -12,8 +12,7 @@ from typing import Literal
 from paddleisa.models.backbones.foreign_names import MMSEG_STEM, TIMM_STEM, NameTable, resnet
 from paddleisa.models.backbones.resnet_vd import BottleneckBlock, ResNet_vd
 from paddleisa.models.layers import ConvBNReLU
-from paddleisa.registry import BACKBONES
-from paddleisa.utils.bounds import LayerSize
+from paddleisa.registry import BACKBONES, LayerSize
 
 
 class _StridedShortcut(ConvBNReLU):

@@ -13,8 +13,7 @@ from paddle import nn
 
 from paddleisa.models.backbones.foreign_names import TIMM_STEM, NameTable, identity_conv_bn, resnet
 from paddleisa.models.layers import ConvBNReLU
-from paddleisa.registry import BACKBONES
-from paddleisa.utils.bounds import LayerSize
+from paddleisa.registry import BACKBONES, LayerSize
 
 STAGE_WIDTHS = (64, 128, 256, 512)
 # Stages that keep their resolution and dilate instead: {stage: dilation}.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, Probability, SegmentationHead
 from paddleisa.models.layers import ConvBNReLU
-from paddleisa.registry import HEADS
-from paddleisa.utils.bounds import LayerSize
+from paddleisa.registry import HEADS, LayerSize
 
 
 @HEADS.register

@@ -9,8 +9,7 @@ import paddle
 from paddleisa.models.attention import SelfAttention, interlace
 from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, Probability, SegmentationHead
 from paddleisa.models.layers import ConvBNReLU
-from paddleisa.registry import HEADS
-from paddleisa.utils.bounds import LayerSize
+from paddleisa.registry import HEADS, LayerSize
 
 
 class AttentionHead(SegmentationHead):

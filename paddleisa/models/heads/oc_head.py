@@ -5,8 +5,7 @@ from __future__ import annotations
 from paddleisa.models.attention import SelfAttention
 from paddleisa.models.heads.base import NEGATIVE_SLOPE, Activation, Probability
 from paddleisa.models.heads.isa_head import AttentionHead
-from paddleisa.registry import HEADS
-from paddleisa.utils.bounds import LayerSize
+from paddleisa.registry import HEADS, LayerSize
 
 
 @HEADS.register

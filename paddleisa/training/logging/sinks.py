@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import to_json
 from tqdm import tqdm
 
-from paddleisa.utils.files import AppendFile, keep_lines
-from paddleisa.utils.records import joined
+from paddleisa.utils.files import AppendFile, joined, keep_lines
 
 if TYPE_CHECKING:
     import numpy as np

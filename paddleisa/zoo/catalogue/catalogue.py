@@ -105,7 +105,7 @@ def load_catalogue(extra: Iterable[str | Path] = ()) -> Catalogue:
     A file named more than once counts once. Raises ConfigError for any file that is not a catalogue, all of its
     mistakes at once.
     """
-    from paddleisa.utils.resources import pretrained_dir
+    from paddleisa.utils.environment import pretrained_dir
 
     paths = [*sorted(Path(pretrained_dir()).glob("*.yml")), *settings.registered_catalogues(), *map(Path, extra)]
     unique = {path.expanduser().resolve(): path.expanduser() for path in reversed(paths)}

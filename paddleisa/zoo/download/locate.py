@@ -25,7 +25,7 @@ def local_weights(name: str) -> Path | None:
     Looked for: ``NAME/model.pdparams``, ``NAME/model.safetensors``, ``NAME.pdparams``, ``NAME.safetensors``. Such a
     file is taken as it is; ``paddleisa zoo verify NAME`` says whether it is the published one.
     """
-    from paddleisa.utils.resources import pretrained_dir
+    from paddleisa.utils.environment import pretrained_dir
 
     for folder in (Path("pretrained"), Path(pretrained_dir())):
         for pattern in ("{}/model.pdparams", "{}/model.safetensors", "{}.pdparams", "{}.safetensors"):

@@ -21,7 +21,7 @@ from paddleisa.data.prepare.own.split import groups_of, likely_sequences, split
 from paddleisa.datasets.image_header import open_header
 from paddleisa.errors import DataError, UsageError
 from paddleisa.utils.files import atomic_write
-from paddleisa.utils.lock import exclusive
+from paddleisa.utils.process import exclusive
 
 SEPARATOR = "\t"  # names may hold blanks
 _BACKGROUNDS = {BACKGROUND, "unlabeled", "unlabelled", "unknown", "void", "none", "other"}

@@ -1,21 +1,81 @@
-"""Ctrl-C and a scheduler's SIGTERM: acknowledged at once, obeyed after the step; the second of a kind ends now."""
+"""This process among others: one at a time in one place, and how it is asked to stop.
+
+Ctrl-C and a scheduler's SIGTERM are acknowledged at once and obeyed after the step; the second of a kind ends now. The
+operating system frees a lock when its process ends, however it ends.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
 import threading
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from paddleisa.errors import UsageError
+from paddleisa.utils import files
 from paddleisa.utils.environment import rank
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def exclusive(path: str | os.PathLike, doing: str, fix: str) -> Iterator[None]:
+    """Hold ``path`` within the block: a file or folder, there or not, that nobody else may write meanwhile.
+
+    ``.NAME.lock`` beside it stays; ``.NAME.owner`` says whose it is, and goes.
+
+    Args:
+        path: what is to be written.
+        doing: what the holder is doing with it: "training into it".
+        fix: what a second one may do instead.
+
+    Raises:
+        UsageError: somebody holds it; names the process, its machine, its command and since when.
+        WriteError: the lock cannot be made.
+    """
+    path = Path(path)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    owner = path.with_name(f".{path.name}.owner")
+    try:
+        files.before_operation("lock", path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UsageError(f"{_said(owner)} is {doing}", where=path, fix=fix) from error
+    except OSError as error:
+        raise files.write_error(path, error) from error
+    try:
+        with suppress(OSError):  # a message only: a full disk is told by what is written next
+            owner.write_text(_me(), encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _me() -> str:
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+    return f"process {os.getpid()} on {socket.gethostname()} ({command}, since {time.strftime('%Y-%m-%d %H:%M:%S')})"
+
+
+def _said(owner: Path) -> str:
+    try:
+        return owner.read_text(encoding="utf-8") or "another process"
+    except (OSError, ValueError):
+        return "another process"
 
 
 class StopRequest:
@@ -79,5 +139,5 @@ def stop_with_parent() -> None:
 
 def _tell(text: str) -> None:
     if rank() == 0:
-        with contextlib.suppress(OSError):  # a closed terminal
+        with suppress(OSError):  # a closed terminal
             os.write(2, f"\npaddleisa: {text}\n".encode())
