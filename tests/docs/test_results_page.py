@@ -1,16 +1,11 @@
 """The page of all ISA results: complete, and its structures are those of the networks that are built."""
 
-import sys
-from pathlib import Path
-
 import pytest
+import results
 
 import paddleisa
 from paddleisa.config import shipped_configs
 from paddleisa.zoo.catalogue.catalogue import load_catalogue
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
-import results  # noqa: E402
 
 
 @pytest.fixture(scope="module")
