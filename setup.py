@@ -1,4 +1,4 @@
-"""Packaging. ``configs/`` and ``pretrained/`` stay at the top level of a clone and travel inside the wheel."""
+"""Packaging. ``configs/``, ``pretrained/`` and ``docs/`` lie at the top of a clone and travel inside the wheel."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "paddleisa/__init__.py").read_text(), re.MULTILINE).group(1)
-DATA = {"paddleisa.configs": "configs", "paddleisa.pretrained": "pretrained"}
+DATA = {"paddleisa.configs": "configs", "paddleisa.pretrained": "pretrained", "paddleisa.docs": "docs"}
 
 # The export formats and inference engines other than Paddle's own: 107 MB of wheels, and 12 MB for int8 (nncf). With
 # Paddle 2.6, paddle2onnx < 2.
@@ -31,6 +31,7 @@ setup(
         "paddleisa.viewer": ["templates/*.html"],
         "paddleisa": ["py.typed"],
         "paddleisa.configs": ["**/*.yml"],
+        "paddleisa.docs": ["**/*.md", "*.svg", "*.png"],
         "paddleisa.pretrained": ["*.yml", "**/*.md", "**/*.png", "**/*.safetensors", "manifests/*"],
     },
     entry_points={"console_scripts": ["paddleisa = paddleisa.cli.main:main"]},

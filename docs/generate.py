@@ -1,18 +1,13 @@
-"""Pages that are made of the code when the site is built: reference, components, PaddleSeg's names, ISA results."""
+"""Pages that are made of the code when the site is built: the Python reference, and the table of components."""
 
 from __future__ import annotations
 
 import ast
-import sys
 from pathlib import Path
 
 import mkdocs_gen_files
 
 from paddleisa.config.listing import markdown
-
-sys.path.insert(0, str(Path(__file__).parent))
-import paddleseg_table
-import results
 
 PACKAGE = Path(__file__).parents[1] / "paddleisa"
 
@@ -35,12 +30,6 @@ def components() -> str:
     return f"# Components\n\nWhat a config's `type:` may name, and the options of each.\n\n{markdown()}"
 
 
-PAGES = {
-    "reference/python.md": reference,
-    "reference/components.md": components,
-    "paddleseg-table.md": paddleseg_table.page,
-    "isa-results.md": results.page,
-}
-for page, make in PAGES.items():
+for page, text in (("reference/python.md", reference()), ("reference/components.md", components())):
     with mkdocs_gen_files.open(page, "w") as stream:
-        stream.write(make())
+        stream.write(text)

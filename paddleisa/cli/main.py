@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from paddleisa import __version__
 from paddleisa.errors import PaddleISAError, essence, nearest, one_of
-from paddleisa.utils.environment import rank
+from paddleisa.utils.environment import docs_dir, rank
 from paddleisa.utils.gpu import explained
 from paddleisa.utils.memory import says_out_of_memory
 from paddleisa.utils.nodes import shorten
@@ -134,7 +134,8 @@ def _run(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="paddleisa",
         description="ISANet on PaddlePaddle: train, evaluate and use the published models.",
-        epilog="`paddleisa COMMAND --help` lists a command's options; - and _ are the same in their names.",
+        epilog="`paddleisa COMMAND --help` lists a command's options; - and _ are the same in their names. "
+        f"Pages to read: {docs_dir() / 'index.md'}",
     )
     parser.add_argument("--version", action="version", version=f"paddleisa {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")

@@ -63,6 +63,11 @@ def pretrained_dir() -> Path:
     return _resource("pretrained")
 
 
+def docs_dir() -> Path:
+    """Folder of the documentation's pages, Markdown."""
+    return _resource("docs")
+
+
 def _resource(name: str) -> Path:
     """A wheel carries ``name`` inside the package; in a clone it is a top-level folder."""
     installed = _PACKAGE / name

@@ -1,4 +1,4 @@
-"""The page of PaddleSeg's names, each looked up here: in the registries, the settings, the commands, their refusals."""
+"""Writes docs/paddleseg-table.md: PaddleSeg's names, each looked up in registries, settings, commands, refusals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from paddleisa.config.signature import effect_of, options_of
 from paddleisa.config.values import fits
 from paddleisa.registry import TABLES
 
+PAGE = Path(__file__).parents[1] / "docs/paddleseg-table.md"
 NAMES = yaml.safe_load(Path(__file__).with_name("paddleseg_names.yml").read_text(encoding="utf-8"))
 PLACE = {"backbone": "model.backbone"}  # where the config refuses options of a component by their path
 SECTIONS = {"loss": Loss, "test_config": TestConfig, "export": Export}
@@ -25,8 +26,9 @@ DEPLOY = {"Global": "Only PaddleX reads it"}
 HEAD = """\
 # PaddleSeg's names, one by one
 
-Made from the code: every name is looked up in what configs and commands are checked against. "yes" is accepted with
-PaddleSeg's meaning, "no effect" is accepted, changes nothing and says so, "no" is refused with the sentence shown.
+Made from the code by `python scripts/paddleseg_table.py`: every name is looked up in what configs and commands are
+checked against. "yes" is accepted with PaddleSeg's meaning, "no effect" is accepted, changes nothing and says so,
+"no" is refused with the sentence shown.
 [From PaddleSeg](from-paddleseg.md) has the differences in what a name computes.
 """
 
@@ -126,3 +128,7 @@ def _tool(command: str | None) -> tuple[str, str]:
     first, *action = command.split()
     choices = next((a.choices for a in _parser(first)._actions if a.dest == "action"), {}) if action else [*action]
     return ("yes", f"`paddleisa {command}`") if set(action) <= set(choices or ()) else ("unknown", "")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
