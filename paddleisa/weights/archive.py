@@ -26,8 +26,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from paddleisa.errors import DataError, WeightsError
-from paddleisa.weights.detect import HEAD, archive_kind, kind_of
-from paddleisa.weights.opening import open_regular
+from paddleisa.weights.opening import HEAD, archive_kind, kind_of, open_regular
 from paddleisa.weights.read import read_pickle
 
 MAX_HEADER = 8 << 10  # bytes of one tar header record; long names need less than 5 KB

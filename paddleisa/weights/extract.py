@@ -19,8 +19,7 @@ from tqdm import tqdm
 from paddleisa.utils import files
 from paddleisa.utils.files import WriteError, write_error
 from paddleisa.weights.archive import ArchiveError, Member, archive_errors, safe_name, tar_members
-from paddleisa.weights.detect import HEAD, archive_kind
-from paddleisa.weights.opening import open_regular
+from paddleisa.weights.opening import HEAD, archive_kind, open_regular
 
 RATIO, SLACK = 50, 64 << 20  # polygons in JSON compress to a tenth; a bomb to a thousandth
 RESERVE = 64 << 20  # bytes of the disk that are left free

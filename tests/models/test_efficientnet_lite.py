@@ -10,7 +10,7 @@ from paddleisa import models
 from paddleisa.errors import WeightsError
 from paddleisa.training.start import load_initial
 from paddleisa.weights import load_backbone
-from paddleisa.weights.installed import PackagedWeights
+from paddleisa.weights.opening import PackagedWeights
 from paddleisa.weights.safe_pickle.torch_file import read_torch
 
 SIZES = [models.EfficientNet_Lite0, models.EfficientNet_Lite1, models.EfficientNet_Lite2]

@@ -15,7 +15,7 @@ from paddle import nn
 
 from paddleisa.models.backbones.foreign_names import NORM, NameTable
 from paddleisa.registry import BACKBONES
-from paddleisa.weights.installed import PackagedWeights
+from paddleisa.weights.opening import PackagedWeights
 
 EPSILON, MOMENTUM = 1e-3, 0.99  # of every batch normalisation; momentum as Paddle counts it, the share that stays
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280

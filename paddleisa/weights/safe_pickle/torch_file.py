@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from paddleisa.errors import WeightsError
-from paddleisa.weights.detect import AGAIN, HEAD, TORCH_MAGIC, archive_kind, kind_of
-from paddleisa.weights.opening import open_regular, placed
+from paddleisa.weights.opening import AGAIN, HEAD, TORCH_MAGIC, archive_kind, kind_of, open_regular, placed
 from paddleisa.weights.safe_pickle.numpy_records import check_shape, shown
 from paddleisa.weights.safe_pickle.torch_pickle import Inert, Storage, TensorRecord, TorchUnpickler
 from paddleisa.weights.safe_pickle.torch_zip import Member, read_member, zip_members

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paddleisa.errors import WeightsError
-from paddleisa.weights.detect import AGAIN
+from paddleisa.weights.opening import AGAIN
 from paddleisa.weights.safe_pickle.numpy_records import shown
 
 MAX_DIRECTORY = 4 << 20  # bytes; a member takes about 100, and ISANet-101 has 800 members
