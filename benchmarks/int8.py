@@ -1,6 +1,6 @@
 """What int8 costs: mIoU, equal pixels and time of a network by what of it stays in float32.
 
-Quantises the model once with everything in int8, once as the package does it (``deploy/export/quantize.py``), then with
+Quantises the model once with everything in int8, once as the package does it (``deploy/export/int8.py``), then with
 each part of the network in float32 as well, and runs each over the validation images. Calibrated with training images
 only. Equal pixels, and the error of the scores (root mean square, relative to the scores'), are against OpenVINO in
 float32; FLOPs are those of convolutions; the time is the shortest of five passes.
@@ -23,10 +23,10 @@ import paddleisa
 from paddleisa.build import build_dataset
 from paddleisa.deploy.export.calibration import Calibration, training_images
 from paddleisa.deploy.export.formats import write_checked
+from paddleisa.deploy.export.int8 import kept_operations, quantise
 from paddleisa.deploy.export.network import SCORES, upsampling_of
 from paddleisa.deploy.export.openvino import OpenVinoRunner
 from paddleisa.deploy.export.openvino_core import core
-from paddleisa.deploy.export.quantize import kept_operations, quantise
 from paddleisa.evaluation.metrics import ConfusionMatrix
 from paddleisa.inference.lazy_logits import LowResLogits
 from paddleisa.zoo.download.locate import local_weights

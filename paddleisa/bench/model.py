@@ -86,7 +86,7 @@ def bench_model(pairs: list[tuple[str, str]], settings: Settings) -> Report:
         Table(f"engines: {PEAK}; opening finds the model converted", _COLUMNS, rows),
     ]
     shown = given(settings, leave_out=("input_size", "device"))
-    from paddleisa.deploy.export.table import all_packages
+    from paddleisa.deploy.export import all_packages
 
     packages = all_packages()
     return Report("bench model", WHAT, settings.device, shown, tables, notes, packages)

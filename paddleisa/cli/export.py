@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from paddleisa.cli import common
+from paddleisa.deploy.export import FORMATS
 from paddleisa.deploy.export.serving import SERVERS
-from paddleisa.deploy.export.table import FORMATS
 
 SUMMARY = "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model"
 

@@ -143,7 +143,7 @@ def _convert(args, catalogue) -> tuple[object, int]:
 
 
 def _forget(args, catalogue) -> tuple[object, int]:
-    from paddleisa.zoo.download.hash_lock import LockFile
+    from paddleisa.zoo.download.records import LockFile
 
     lock = LockFile()
     url = args.source if "://" in args.source else catalogue.get(args.source).row.weights.source
@@ -191,7 +191,7 @@ def _where_weights_are(entry) -> Path | None:
 
 def _facts(entry) -> dict[str, object]:
     """All that is known of an entry, as plain data."""
-    from paddleisa.zoo.download.hash_lock import LockFile
+    from paddleisa.zoo.download.records import LockFile
 
     known, here = LockFile().get(entry.row.weights.source), _where_weights_are(entry)
     return {

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from paddleisa.errors import ConfigError, PaddleISAError, UsageError, WeightsError
 from paddleisa.utils.environment import load_paddle
 from paddleisa.utils.files import sha256_of
-from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry, load_catalogue
-from paddleisa.zoo.catalogue.manifest import Tensor
-from paddleisa.zoo.download.hash_lock import LockFile
+from paddleisa.zoo.catalogue.catalogue import Catalogue, Entry, Tensor, load_catalogue
 from paddleisa.zoo.download.locate import download_weights, local_weights
+from paddleisa.zoo.download.records import LockFile
 
 if TYPE_CHECKING:
     import numpy as np

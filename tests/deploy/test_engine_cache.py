@@ -17,8 +17,7 @@ from paddleisa.deploy import packages
 from paddleisa.deploy.export import formats
 from paddleisa.deploy.export.model_digest import structure_digest, weights_digest
 from paddleisa.deploy.runtimes import cache
-from paddleisa.deploy.runtimes.cache import cached
-from paddleisa.deploy.runtimes.converted import converted
+from paddleisa.deploy.runtimes.cache import cached, converted
 
 PARTS = {"weights": "abc", "format": "onnx"}
 

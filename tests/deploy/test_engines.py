@@ -9,10 +9,9 @@ from deploy_models import CONFIG, CONVERTED, images, needs, small_model
 
 from paddleisa import Predictor
 from paddleisa.deploy import packages
-from paddleisa.deploy.export import openvino_core
+from paddleisa.deploy.export import FORMATS, openvino_core
 from paddleisa.deploy.export.export import export_model
 from paddleisa.deploy.export.format import Format
-from paddleisa.deploy.export.table import FORMATS
 from paddleisa.deploy.runtimes import open as engines
 from paddleisa.deploy.runtimes import speed
 from paddleisa.deploy.runtimes.open import open_engine, require_engine
@@ -123,15 +122,14 @@ def test_openvino_in_bf16_gives_nearly_the_models_mask_or_says_that_the_processo
 
 def test_openvino_without_bf16_in_the_processor_says_so(monkeypatch, tmp_path):
     pytest.importorskip("openvino")
-    from paddleisa.deploy.export import openvino_core as runners
 
     class Old:
         def get_property(self, device, name):
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(runners, "core", Old)
+    monkeypatch.setattr(openvino_core, "core", Old)
     with pytest.raises(DeployError, match="no bfloat16 arithmetic. Take --precision fp32"):
-        runners.OpenVinoRunner(tmp_path / "model.xml", "bf16")
+        openvino_core.OpenVinoRunner(tmp_path / "model.xml", "bf16")
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import pytest
 from deploy_models import images, logits_of, with_statistics
 from paddle import nn
 
-from paddleisa.deploy.export.fuse import fold_batch_norm
-from paddleisa.deploy.export.network import deploy_network
+from paddleisa.deploy.export.network import deploy_network, fold_batch_norm
 
 
 def norms_in(model):

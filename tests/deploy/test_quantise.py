@@ -16,12 +16,11 @@ from paddleisa.datasets.scenes import Scenes
 from paddleisa.deploy import packages
 from paddleisa.deploy.export.calibration import Calibration, listed_images, training_images
 from paddleisa.deploy.export.export import export_model
-from paddleisa.deploy.export.int8 import refuse, trial, write_int8
+from paddleisa.deploy.export.int8 import quantise, refuse, trial, write_int8
 from paddleisa.deploy.export.openvino import OPENVINO, OpenVinoRunner
 from paddleisa.deploy.export.openvino_core import core
-from paddleisa.deploy.export.quantize import quantise
-from paddleisa.deploy.runtimes import converted as conversion
-from paddleisa.deploy.runtimes.converted import converted
+from paddleisa.deploy.runtimes import cache as conversion
+from paddleisa.deploy.runtimes.cache import converted
 from paddleisa.deploy.runtimes.open import open_engine, require_engine
 from paddleisa.errors import DataError, DeployError, UsageError
 

@@ -8,7 +8,7 @@ import pytest
 from deploy_models import images, logits_of, with_statistics
 from paddle import nn
 
-from paddleisa.deploy.export.static_form import interpolate_by_products, use_static_form
+from paddleisa.deploy.export.network import interpolate_by_products, use_static_form
 from paddleisa.models import ISANet
 
 

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddleisa.errors import ConfigError, UsageError
-from paddleisa.zoo.catalogue.catalogue import load_catalogue, read_catalogue
-from paddleisa.zoo.catalogue.manifest import parse_manifest
+from paddleisa.zoo.catalogue.catalogue import load_catalogue, parse_manifest, read_catalogue
 
 PRETRAINED = Path(__file__).parents[2] / "pretrained"
 REFERENCE = Path(__file__).parents[1] / "reference" / "state_manifest.json"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from paddleisa.errors import DownloadError, UsageError
 from paddleisa.zoo.download.download import fetch
-from paddleisa.zoo.download.headers import address
+from paddleisa.zoo.download.server import address
 from paddleisa.zoo.download.transfer import Policy
 
 QUICK = Policy(

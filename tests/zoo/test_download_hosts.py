@@ -6,7 +6,7 @@ import pytest
 
 from paddleisa.errors import DownloadError
 from paddleisa.zoo.download.download import fetch
-from paddleisa.zoo.download.hosts import direct
+from paddleisa.zoo.download.server import direct
 from paddleisa.zoo.download.transfer import Policy
 
 ID = "1Sf9YFjo9dpirojzLev8CfHAc99U6cBwH"

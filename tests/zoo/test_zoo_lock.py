@@ -8,7 +8,7 @@ import multiprocessing
 import pytest
 
 from paddleisa.errors import ConfigError
-from paddleisa.zoo.download.hash_lock import LockFile
+from paddleisa.zoo.download.records import LockFile
 
 
 def test_the_first_hash_of_an_address_stays(tmp_path):

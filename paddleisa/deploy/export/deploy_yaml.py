@@ -14,9 +14,9 @@ from paddleisa import __version__
 from paddleisa.config import Config, check
 from paddleisa.datasets.classes import classes_of
 from paddleisa.deploy import packages
+from paddleisa.deploy.export import all_packages
 from paddleisa.deploy.export.formats import Written
 from paddleisa.deploy.export.network import OUTPUT_NAMES
-from paddleisa.deploy.export.table import all_packages
 from paddleisa.registry import DATASETS
 from paddleisa.utils.files import atomic_write, sha256_of
 

@@ -58,7 +58,7 @@ def export_model(
         model: with weights loaded, on any device; not changed.
         config: that it was built from; its data need not exist.
         save_dir: the folder of the export.
-        formats: names of ``table.FORMATS``.
+        formats: names of ``FORMATS``.
         input_shape: (N, 3, H, W), -1 for what is free at run time; else the config's ``export``, else all free.
         output_op: ``argmax`` (class ids), ``softmax`` or ``none`` (logits); else the config's ``export``, else argmax.
         serving: names of ``serving.SERVERS``; the folder then holds a model repository for each.

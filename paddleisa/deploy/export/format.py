@@ -1,6 +1,6 @@
 """What an export format is: one object, from which names, packages, precisions, files and help texts are derived.
 
-To add a format, write a file like ``onnx.py`` with a `Format`, and add it to ``FORMATS`` in ``formats.py``: `export
+To add a format, write a file like ``onnx.py`` with a `Format`, and add it to ``FORMATS`` in ``__init__.py``: `export
 --format`, the engine of its runtime, `auto`, `bench model`, deploy.yaml and the messages about missing packages follow.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from paddleisa.deploy.export.calibration import Calibration
     from paddleisa.deploy.export.compare import Difference, Run
-    from paddleisa.deploy.export.static_form import Form
+    from paddleisa.deploy.export.network import Form
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Format:
         convert: (Paddle Inference files, folder, output's name) -> files written; None of Paddle's own format.
         parallel: whether what ``open`` gives may be called from several threads at once; it then takes ``streams``, how
             many that will be.
-        form: the static form that the network is given, see ``static_form.py``.
+        form: the static form that the network is given, see ``network.py``.
         quantise: (float32 file, calibration, folder, float32 file with scores) -> comparisons; None without int8.
         quantised_packages: beside those above, for int8.
         backends: {server of ``serving.py`` that takes the file: what computes it there}.

@@ -15,12 +15,11 @@ from pathlib import Path
 import paddle
 from paddle import nn
 
+from paddleisa.deploy.export import FORMATS
 from paddleisa.deploy.export.calibration import Calibration
 from paddleisa.deploy.export.compare import Difference, Run, compare, shapes_to_compare
-from paddleisa.deploy.export.network import OUTPUT_NAMES, SCORES, deploy_network, unpadded_size
+from paddleisa.deploy.export.network import ONEDNN_OPERATIONS, OUTPUT_NAMES, SCORES, deploy_network, unpadded_size
 from paddleisa.deploy.export.paddle import operations, tensorrt_is_possible, trace, write_paddle
-from paddleisa.deploy.export.static_form import ONEDNN_OPERATIONS
-from paddleisa.deploy.export.table import FORMATS
 from paddleisa.deploy.packages import last_line, require
 from paddleisa.errors import DeployError, PaddleISAError
 from paddleisa.utils.files import require_room

@@ -115,7 +115,7 @@ class PaddleRunner:
         files: graph and parameters, as `paddle_files` gives them.
         device: ``cpu`` or ``gpu:N``.
         onednn: compute on CPU with oneDNN, which is 2.5 times faster than without; for the static form ``paddle``
-            only, see ``static_form.py``.
+            only, see ``network.py``.
         tensorrt: let TensorRT compute what it can on a GPU; where `tensorrt_is_possible`. Never run: no GPU was there.
         precision: ``fp32``; on a GPU also ``bf16``. Never run either.
     """

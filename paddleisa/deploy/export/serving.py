@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paddleisa.deploy.export.table import FORMATS
+from paddleisa.deploy.export import FORMATS
 from paddleisa.errors import UsageError, one_of
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What can compute a network for evaluation and prediction, behind one signature.
 
-There is ``paddle``, the model itself in dygraph, the runtime of each export format (`export/table.py`), and ``auto``,
+There is ``paddle``, the model itself in dygraph, the runtime of each export format (`export/`), and ``auto``,
 the fastest of them on this machine, see ``speed.py``. All but ``paddle`` convert the model at first use; ``cache.py``
 says where that is kept. int8 needs images to calibrate with, see ``export/calibration.py``. What is for GPUs has never
 been run: none was there. Nothing here imports paddle before a model is opened.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from paddleisa.deploy import packages
+from paddleisa.deploy.export import FORMATS
 from paddleisa.deploy.export.format import Format
-from paddleisa.deploy.export.table import FORMATS
 from paddleisa.errors import DeployError, UsageError, one_of
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def open_network(
         return _dygraph(model, precision)
     from paddleisa.deploy.export.formats import open_file
     from paddleisa.deploy.export.network import upsampling_of
-    from paddleisa.deploy.runtimes.converted import converted, quantised
+    from paddleisa.deploy.runtimes.cache import converted, quantised
     from paddleisa.inference.lazy_logits import LowResLogits
     from paddleisa.utils.interpolation import HALF_PIXEL
 

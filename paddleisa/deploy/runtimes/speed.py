@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paddleisa.deploy.runtimes.cache import cache_key
-from paddleisa.deploy.runtimes.converted import kind_of
+from paddleisa.deploy.runtimes.cache import cache_key, kind_of
 from paddleisa.errors import DeployError
 from paddleisa.utils import environment
 from paddleisa.utils.files import WriteError, write_json

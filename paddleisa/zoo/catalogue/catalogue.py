@@ -3,26 +3,85 @@
 >>> catalogue = load_catalogue()
 >>> catalogue.get("isanet_resnet50_os8_cityscapes_769x769_80k").row.scores.single
 79.03
+
+A model's tensors are kept beside it as text, one sorted line ``name [shape] dtype`` each, so that a digest identifies
+the whole set: the sha256 of the text, which is also what ``sha256sum`` says of the manifest file.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 
 from paddleisa.errors import ConfigError, UsageError, one_of
+from paddleisa.utils.environment import home
 from paddleisa.utils.nodes import KeyPath, Node, dotted
 from paddleisa.utils.yaml_reader import read_file
-from paddleisa.zoo.catalogue import settings
-from paddleisa.zoo.catalogue.manifest import Tensor, manifest_digest, parse_manifest
 from paddleisa.zoo.catalogue.schema import CatalogueFile, Row
+
+
+class Tensor(NamedTuple):
+    """What is known of a tensor before its values: ``shape`` of non-negative integers, numpy's name of the dtype."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def manifest_text(tensors: Mapping[str, Tensor]) -> str:
+    """The canonical text of a set of tensors, one line each, sorted by name (by code point)."""
+    lines = (
+        f"{name} {json.dumps(list(shape), separators=(',', ':'))} {dtype}" for name, (shape, dtype) in tensors.items()
+    )
+    return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def manifest_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 (hex) of :func:`manifest_text`."""
+    return hashlib.sha256(manifest_text(tensors).encode()).hexdigest()
+
+
+def parse_manifest(text: str, where: object) -> dict[str, Tensor]:
+    """The tensors of a manifest text. Raises ConfigError naming the line that is not ``name [shape] dtype``."""
+    tensors: dict[str, Tensor] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        name, shape, dtype = _fields(line, f"{where}:{number}")
+        if name in tensors:
+            raise ConfigError(f"tensor {name!r} is listed twice", where=f"{where}:{number}")
+        tensors[name] = Tensor(shape, dtype)
+    return tensors
+
+
+def byte_count(tensors: Iterable[Tensor]) -> int:
+    """Bytes that the tensors' values take (an unknown dtype counts 8 bytes a value)."""
+    width = {"float32": 4, "float16": 2, "bfloat16": 2, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
+    total = 0
+    for tensor in tensors:
+        count = width.get(tensor.dtype, 8)
+        for length in tensor.shape:
+            count *= length
+        total += count
+    return total
+
+
+def _fields(line: str, where: str) -> tuple[str, tuple[int, ...], str]:
+    parts = line.rsplit(" ", 2)
+    try:
+        name, shape, dtype = parts[0], json.loads(parts[1]), parts[2]
+    except (IndexError, ValueError) as error:
+        raise ConfigError("is not a line of a manifest", where=where, fix="Write: name [shape] dtype") from error
+    if not (name and dtype and isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)):
+        raise ConfigError("is not a line of a manifest", where=where, fix="Write: name [shape] dtype")
+    return name, tuple(shape), dtype
 
 
 @dataclass(frozen=True)
@@ -100,16 +159,30 @@ class Catalogue:
 
 
 def load_catalogue(extra: Iterable[str | Path] = ()) -> Catalogue:
-    """The package's catalogues, then the registered ones (``zoo/catalogue/settings.py``), then ``extra`` files.
+    """The package's catalogues, then the registered ones (`registered_catalogues`), then ``extra`` files.
 
     A file named more than once counts once. Raises ConfigError for any file that is not a catalogue, all of its
     mistakes at once.
     """
     from paddleisa.utils.environment import pretrained_dir
 
-    paths = [*sorted(Path(pretrained_dir()).glob("*.yml")), *settings.registered_catalogues(), *map(Path, extra)]
+    paths = [*sorted(Path(pretrained_dir()).glob("*.yml")), *registered_catalogues(), *map(Path, extra)]
     unique = {path.expanduser().resolve(): path.expanduser() for path in reversed(paths)}
     return Catalogue(entry for path in reversed(unique.values()) for entry in read_catalogue(path))
+
+
+def registered_catalogues() -> list[Path]:
+    """Catalogue files that the user registered once for all commands.
+
+    They are named in ``PADDLEISA_CATALOGUES`` (separated like ``PATH``) and, one a line, in ``catalogues.txt`` of
+    ``PADDLEISA_HOME``; blank lines and lines that begin with ``#`` are skipped.
+    """
+    named = [part for part in os.environ.get("PADDLEISA_CATALOGUES", "").split(os.pathsep) if part.strip()]
+    listing = home() / "catalogues.txt"
+    if listing.is_file():
+        lines = (line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
+        named += [line for line in lines if line and not line.startswith("#")]
+    return [Path(name).expanduser() for name in named]
 
 
 def read_catalogue(path: str | Path) -> list[Entry]:

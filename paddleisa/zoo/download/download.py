@@ -3,7 +3,7 @@
 >>> fetch("https://host/model.pdparams", "downloads", check=read_weights)
 PosixPath('downloads/model.pdparams')
 
-What arrives is collected in ``.part`` (``partial_file.py``), checked, synced to disk and renamed. A lock of
+What arrives is collected in ``.part`` (``records.py``), checked, synced to disk and renamed. A lock of
 the operating system, gone with the process that holds it, lets one of many processes do the work; the others find the
 file. A killed or broken download continues where it stopped, if the server can say that the file is still the same.
 """
@@ -23,11 +23,9 @@ from filelock import FileLock, Timeout
 from paddleisa.errors import DownloadError, PaddleISAError, UsageError
 from paddleisa.utils import files
 from paddleisa.utils.files import fsync_folder, sha256_of, write_error
-from paddleisa.zoo.catalogue import settings
-from paddleisa.zoo.download import hosts
-from paddleisa.zoo.download.hash_lock import LockFile
-from paddleisa.zoo.download.headers import address, printable
-from paddleisa.zoo.download.partial_file import Partial
+from paddleisa.zoo.download import server
+from paddleisa.zoo.download.records import LockFile, Partial
+from paddleisa.zoo.download.server import address, printable
 from paddleisa.zoo.download.transfer import Bounds, Policy, Transient, new_client, transfer
 
 MAX_SIZE = 2 << 30
@@ -101,7 +99,7 @@ def fetch(
     )
     if target.exists():
         return _accept_present(request)
-    if offline or settings.offline():
+    if offline or server.offline():
         raise DownloadError(
             f"is not in {folder} and may not be downloaded (offline)",
             where=url,
@@ -170,8 +168,8 @@ def _complete(request: _Request, partial: Partial) -> None:
 
 def _bring(request: _Request, partial: Partial) -> None:
     """Attempt transfers until all bytes are here; DownloadError when patience ends."""
-    direct, policy = hosts.direct(request.url), request.policy
-    url = settings.mirrored(direct)
+    direct, policy = server.direct(request.url), request.policy
+    url = server.mirrored(direct)
     identified = request.sha256 or request.sha256_prefix or request.known.get(request.url)
     bounds = Bounds(request.size, request.max_size, bool(identified))
     failures, furthest, reason = 0, partial.offset(), ""
@@ -181,7 +179,7 @@ def _bring(request: _Request, partial: Partial) -> None:
                 return None
             try:
                 return transfer(
-                    client, url, partial, bounds, policy, quiet=request.quiet, pages=hosts.has_pages(direct)
+                    client, url, partial, bounds, policy, quiet=request.quiet, pages=server.has_pages(direct)
                 )
             except Transient as error:
                 if error.restart:

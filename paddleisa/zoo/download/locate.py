@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 from paddleisa.errors import ConfigError, DownloadError, UsageError, WeightsError
 from paddleisa.utils.environment import home
 from paddleisa.utils.files import sha256_of
-from paddleisa.zoo.catalogue.catalogue import Entry
-from paddleisa.zoo.catalogue.manifest import byte_count
+from paddleisa.zoo.catalogue.catalogue import Entry, byte_count
 from paddleisa.zoo.download.download import MAX_SIZE, fetch
-from paddleisa.zoo.download.hash_lock import LockFile
+from paddleisa.zoo.download.records import LockFile
 from paddleisa.zoo.download.transfer import Policy
 from paddleisa.zoo.train_log import read_train_log
 

@@ -18,11 +18,10 @@ from tqdm import tqdm
 from paddleisa.errors import DownloadError, UsageError
 from paddleisa.utils import files
 from paddleisa.utils.files import write_error
-from paddleisa.zoo.catalogue import settings
-from paddleisa.zoo.download import hosts
+from paddleisa.zoo.download import server
 from paddleisa.zoo.download.deadline import Deadline
-from paddleisa.zoo.download.headers import Headers, address, printable, read_headers
-from paddleisa.zoo.download.partial_file import Partial, Source
+from paddleisa.zoo.download.records import Partial, Source
+from paddleisa.zoo.download.server import Headers, address, printable, read_headers
 
 _REDIRECTS = 10
 _PAGE_ADVICE = "A proxy, a login page or a moved file is the usual cause: open the address in a browser"
@@ -210,7 +209,7 @@ def answer(
             if headers.location is not None:
                 to = address(headers.location, base=at)
             elif pages and headers.is_page and response.status_code == 200:
-                to = settings.mirrored(hosts.confirmed(_page(response), url))
+                to = server.mirrored(server.confirmed(_page(response), url))
             else:
                 yield response, headers
                 return
@@ -227,9 +226,9 @@ def _page(response: httpx.Response) -> bytes:
     page = b""
     for chunk in response.iter_raw():
         page += chunk
-        if len(page) > hosts.MAX_PAGE:
+        if len(page) > server.MAX_PAGE:
             break
-    return page[: hosts.MAX_PAGE]
+    return page[: server.MAX_PAGE]
 
 
 def accepted(

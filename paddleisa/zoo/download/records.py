@@ -1,4 +1,8 @@
-"""The user's lock file: the hash of every file that was ever downloaded, trusted at its first download.
+"""What a download leaves on disk: the bytes on their way, and the hash of every file that ever arrived.
+
+The bytes lie in ``.part`` beside the target, under the target's own name (a check may go by the suffix), with a sidecar
+``NAME.json`` that holds the address and the server's validators. Data is removed before a sidecar is replaced and
+written only after it, so a process killed at any moment leaves data that fits its sidecar, or none.
 
 ``PADDLEISA_HOME/lock.json`` maps addresses to sha256, size in bytes and the day of the first download. It is what
 stands in for hashes that no publisher gives: a second download, on this machine or on another with a copy of the
@@ -9,14 +13,80 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from paddleisa.errors import ConfigError
+from paddleisa.utils import files
 from paddleisa.utils.environment import home
 from paddleisa.utils.files import atomic_write, write_error
+
+
+@dataclass(frozen=True)
+class Source:
+    """The version of a remote file: address, entity tag, date of last change, size in bytes (None: not said)."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    total: int | None = None
+
+    @property
+    def validator(self) -> str | None:
+        """The value for ``If-Range``: a strong entity tag, else the date, else None (then nothing can be resumed)."""
+        if self.etag and not self.etag.startswith("W/"):
+            return self.etag
+        return self.last_modified
+
+    def confirmed_by(self, other: Source) -> bool:
+        """Whether ``other``, the answer to a request for the rest, repeats the validator and the size of this one."""
+        tag = self.etag and not self.etag.startswith("W/")
+        same = self.etag == other.etag if tag else self.last_modified == other.last_modified
+        return bool(self.validator) and same and self.total in (None, other.total)
+
+
+class Partial:
+    """The partial file of ``folder / name``. Only the holder of the download's lock may use it."""
+
+    def __init__(self, folder: Path, name: str):
+        self.path = folder / ".part" / name
+        self.lock = folder / ".part" / f"{name}.lock"
+        self._sidecar = folder / ".part" / f"{name}.json"
+
+    def offset(self) -> int:
+        """Bytes that have arrived."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def source(self, url: str) -> Source | None:
+        """What the bytes came from, or None when that is unknown or another address."""
+        try:
+            source = Source(**json.loads(self._sidecar.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return source if source.url == url else None
+
+    def is_complete(self, url: str) -> bool:
+        """Whether every byte is here: only the final checks and the rename are left."""
+        source = self.source(url)
+        return source is not None and source.total is not None and source.total == self.offset()
+
+    def begin(self, source: Source) -> None:
+        """Forget what is here and get ready for the first byte of ``source``."""
+        files.before_operation("remove", self.path)
+        self.path.unlink(missing_ok=True)
+        with atomic_write(self._sidecar, "w") as stream:
+            json.dump(asdict(source), stream)
+
+    def discard(self) -> None:
+        """Remove the bytes, then the sidecar."""
+        files.before_operation("remove", self.path)
+        self.path.unlink(missing_ok=True)
+        self._sidecar.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
