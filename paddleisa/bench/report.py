@@ -82,8 +82,7 @@ class Report:
 
     def environment(self) -> dict[str, Any]:
         """Machine, versions, threads."""
-        from paddleisa.deploy.packages import versions
-        from paddleisa.utils.environment import describe
+        from paddleisa.utils.environment import describe, versions
 
         found = describe()
         return {**found, "packages": {**found["packages"], **versions(self.packages)}}

@@ -129,7 +129,7 @@ def _memory() -> Look:
 
 
 def _paddle() -> Look:
-    both = packages.versions(("paddlepaddle", "paddlepaddle-gpu"))
+    both = environment.versions(("paddlepaddle", "paddlepaddle-gpu"))
     if len(both) == 2:
         text = "paddlepaddle and paddlepaddle-gpu are both installed, and one overwrites the other's files"
         yield "problem", text, "pip uninstall both, then install the one that you want"
@@ -137,7 +137,7 @@ def _paddle() -> Look:
         environment.load_paddle()
     except (PaddleISAError, ImportError) as error:
         fix = getattr(error, "fix", None) or "Install it with pip install 'paddleisa[cpu]' or 'paddleisa[gpu]'"
-        numpy = packages.versions(("numpy",)).get("numpy", "0")
+        numpy = environment.versions(("numpy",)).get("numpy", "0")
         if int(numpy.partition(".")[0]) >= 2 and "2.6.2" in both.values():
             fix = "Paddle 2.6.2 needs numpy < 2: pip install 'numpy<2'"
         yield "problem", str(error), fix
@@ -195,7 +195,7 @@ def _first_kernel() -> tuple[Level, str, str | None]:
 
 
 def _engines() -> Look:
-    here = packages.versions(("onnxruntime", "openvino", "paddle2onnx", "onnx", "nncf"))
+    here = environment.versions(("onnxruntime", "openvino", "paddle2onnx", "onnx", "nncf"))
     fix = "pip install 'paddleisa[deploy]': evaluation and prediction on CPUs become several times as fast"
     yield _judged({"openvino", "paddle2onnx"} <= set(here), _listed(here) or "none but Paddle's own", fix)
     for needed in (("paddle2onnx", "onnx", "onnxruntime"), ("paddle2onnx", "onnx", "openvino")):
@@ -204,7 +204,7 @@ def _engines() -> Look:
 
 
 def _data() -> Look:
-    here = packages.versions(("cityscapesscripts", "scipy"))
+    here = environment.versions(("cityscapesscripts", "scipy"))
     fix = "pip install 'paddleisa[data]' for Cityscapes' polygons and SBD's files"
     yield _judged(len(here) == 2, _listed(here) or "no package for preparing data", fix)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paddleisa.cli import common
+from paddleisa.training.options import TrainOptions
+from paddleisa.utils.options import add_options, from_options
 
 if TYPE_CHECKING:
     from paddleisa.training.trainer import TrainResult
@@ -40,34 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to_static_training", action="store_true", help="accepted as in PaddleSeg; training stays dynamic"
     )
     group = parser.add_argument_group("the run")
-    group.add_argument("--save_dir", default="output", metavar="DIR", help="checkpoints, best_model, logs (output)")
-    group.add_argument(
-        "--save_interval", type=common.positive, default=1000, metavar="N", help="iterations between checkpoints (1000)"
-    )
-    group.add_argument(
-        "--keep_checkpoint_max", type=common.natural, default=5, metavar="N", help="checkpoints to keep, 0: all (5)"
-    )
-    group.add_argument("--resume_model", metavar="DIR|auto", help="a checkpoint, or the newest readable in --save_dir")
-    group.add_argument("--force", action="store_true", help="resume though the config differs from the checkpoint's")
-    group.add_argument("--do_eval", action="store_true", help="evaluate at every checkpoint and keep the best model")
-    group.add_argument(
-        "--log_iters", type=common.positive, default=10, metavar="N", help="iterations between log lines (10)"
-    )
-    group.add_argument("--use_vdl", action="store_true", help="write a VisualDL log to SAVE_DIR/visualdl")
-    group.add_argument(
-        "--vdl_server", action="store_true", help="also show it: start VisualDL's board, print its address"
-    )
-    group.add_argument("--num_workers", type=common.natural, default=0, metavar="N", help="threads that read ahead (0)")
-    group.add_argument(
-        "--reinit_classifier",
-        action="store_true",
-        help="with model.pretrained: leave the classifier at random, for another number of classes",
-    )
-    group.add_argument(
-        "--profiler_options",
-        metavar="TEXT",
-        help="profile some steps with Paddle's profiler, as in PaddleSeg: 'batch_range=[10,20];timer_only=False'",
-    )
+    add_options(group, TrainOptions)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,24 +52,10 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(config)
     config = common.start(args, config, "train" if args.resume_model is None else "resume")
-    from paddleisa.training.options import ProfilerOptions, TrainOptions
     from paddleisa.training.trainer import train
     from paddleisa.utils.environment import rank
 
-    options = TrainOptions(
-        save_dir=Path(args.save_dir),
-        save_interval=args.save_interval,
-        log_iters=args.log_iters,
-        num_workers=args.num_workers,
-        do_eval=args.do_eval,
-        use_vdl=args.use_vdl or args.vdl_server,
-        vdl_server=args.vdl_server,
-        resume=args.resume_model,
-        force=args.force,
-        keep_checkpoint_max=args.keep_checkpoint_max,
-        reinit_classifier=args.reinit_classifier,
-        profile=ProfilerOptions.parse(args.profiler_options) if args.profiler_options is not None else None,
-    )
+    options = from_options(TrainOptions, args, use_vdl=args.use_vdl or args.vdl_server)
     result = train(config, options)
     if rank() == 0:
         common.write_json(
@@ -104,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
                 "command": "train",
                 "config": config.name,
                 "config_digest": config.digest(),
-                "save_dir": args.save_dir,
+                "save_dir": str(args.save_dir),
                 **vars(result),
             },
         )
@@ -124,7 +84,7 @@ def _flags(args: argparse.Namespace) -> dict[str, object]:
 
 def _ending(args: argparse.Namespace, result: TrainResult) -> list[str]:
     """Where the model is, how it scored, how that was measured, and what people do next."""
-    folder = Path(args.save_dir)
+    folder = args.save_dir
     if result.best_miou is None:
         checkpoint = folder / f"iter_{result.iteration}"
         averaged = checkpoint / "ema.pdparams"

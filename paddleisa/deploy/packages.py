@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from importlib.metadata import PackageNotFoundError, version
 
 from paddleisa.errors import DeployError
+from paddleisa.utils.environment import versions
 
 
 def installed(package: str) -> bool:
     """Whether ``package`` could be imported."""
     return importlib.util.find_spec(package) is not None
-
-
-def versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Versions of those of ``packages`` that are installed."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def paddle_version() -> str:

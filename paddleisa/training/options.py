@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paddleisa.errors import UsageError, one_of
+from paddleisa.utils.options import natural, option
 
 _OPTIONS = ("batch_range", "timer_only", "sorted_key", "exit_on_finished")
 _SWITCH = {"True": True, "False": False, "true": True, "false": False}
@@ -55,37 +56,36 @@ class ProfilerOptions:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of ``paddleisa train`` that do not change the result, only where and how often it is kept.
+    """Options of ``paddleisa train`` that do not change the result, only where and how often it is kept."""
 
-    Args:
-        save_dir: gets checkpoints, best_model, logs.
-        save_interval: iterations between checkpoints, and evaluations with ``do_eval``.
-        log_iters: iterations between log lines, which show means.
-        num_workers: threads that read ahead; 0 reads between the steps.
-        do_eval: evaluate at every checkpoint and keep the best model.
-        use_vdl: write a VisualDL log.
-        vdl_server: also show it, on a board that ends with the training.
-        resume: a checkpoint folder; ``auto``: the newest readable one in ``save_dir``, or from the start without one.
-        force: resume though the config differs from the checkpoint's.
-        keep_checkpoint_max: checkpoints to keep; 0 keeps all.
-        reinit_classifier: with ``model.pretrained``, leave the classifier at its initial values.
-        progress: show a bar while evaluating.
-        profile: steps to run under Paddle's profiler.
-    """
-
-    save_dir: Path = Path("output")
-    save_interval: int = 1000
-    log_iters: int = 10
-    num_workers: int = 0
-    do_eval: bool = False
-    use_vdl: bool = False
-    vdl_server: bool = False
-    resume: str | Path | None = None
-    force: bool = False
-    keep_checkpoint_max: int = 5
-    reinit_classifier: bool = False
-    progress: bool = True
-    profile: ProfilerOptions | None = None
+    save_dir: Path = option(Path("output"), "checkpoints, best_model, logs", type=Path, metavar="DIR")
+    save_interval: int = option(1000, "iterations between checkpoints, and evaluations with --do_eval")
+    log_iters: int = option(10, "iterations between log lines, which show means")
+    num_workers: int = option(0, "threads that read ahead; 0 reads between the steps", type=natural)
+    do_eval: bool = option(False, "evaluate at every checkpoint and keep the best model")
+    use_vdl: bool = option(False, "write a VisualDL log to SAVE_DIR/visualdl")
+    vdl_server: bool = option(
+        False, "also show it: start VisualDL's board, which ends with the training, print its address"
+    )
+    resume: str | Path | None = option(
+        None,
+        "a checkpoint; auto: the newest readable one in --save_dir, or from the start without one",
+        flag="resume_model",
+        metavar="DIR|auto",
+    )
+    force: bool = option(False, "resume though the config differs from the checkpoint's")
+    keep_checkpoint_max: int = option(5, "checkpoints to keep, 0: all", type=natural)
+    reinit_classifier: bool = option(
+        False, "with model.pretrained: leave the classifier at random, for another number of classes"
+    )
+    progress: bool = True  # show a bar while evaluating
+    profile: ProfilerOptions | None = option(
+        None,
+        "profile some steps with Paddle's profiler, as in PaddleSeg: 'batch_range=[10,20];timer_only=False'",
+        flag="profiler_options",
+        type=ProfilerOptions.parse,
+        metavar="TEXT",
+    )
 
     def __post_init__(self):
         for name, least in (("save_interval", 1), ("log_iters", 1), ("num_workers", 0), ("keep_checkpoint_max", 0)):

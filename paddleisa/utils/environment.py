@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,16 @@ def setup_threads() -> None:
 
 def processor_flags() -> set[str]:
     """The processor's features and its vendor, as Linux lists them; empty elsewhere."""
+    return {word for name in ("flags", "vendor_id", "Features") for line in _cpuinfo(name) for word in line.split()}
+
+
+def _cpuinfo(name: str) -> list[str]:
+    """What Linux says under ``name`` of each core; nothing elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return set()
-    wanted = ("flags", "vendor_id", "Features")
-    return {word for line in lines if line.startswith(wanted) for word in line.partition(":")[2].split()}
+        return []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(name)]
 
 
 def _amd_with_avx2() -> bool:
@@ -202,35 +206,27 @@ def _require_kernels(name: str) -> None:
         raise UsageError(reason, where=f"--device {name}", fix=gpu.NEWER) from error
 
 
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Versions of those of ``packages`` that are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
 def describe() -> dict[str, Any]:
     """Versions, processor and thread settings that a measurement depends on."""
     import platform
-    from importlib.metadata import PackageNotFoundError, version
 
-    versions = {}
-    for package in ("paddleisa", "paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "visualdl"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     settings = ("OMP_NUM_THREADS", "FLAGS_paddle_num_threads", "MKL_DEBUG_CPU_TYPE")
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": next(iter(_cpuinfo("model name")), platform.processor()),
         "cores": core_count(),
-        "packages": versions,
+        "packages": versions(("paddleisa", "paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "visualdl")),
         "threads": {key: os.environ[key] for key in settings if key in os.environ},
     }
-
-
-def _processor() -> str:
-    import platform
-
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )

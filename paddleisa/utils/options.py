@@ -27,12 +27,13 @@ def gibibytes(text: str) -> float:
     return number
 
 
-def option(default: Any, about: str, **words: Any) -> Any:
+def option(default: Any, about: str, *, flag: str | None = None, **words: Any) -> Any:
     """A field of an options dataclass.
 
     Args:
         default: as of a dataclass's field; the help tells it.
         about: what the option is, for the help and for readers of the dataclass.
+        flag: the option's name, where it is not the field's.
         words: what argparse's ``add_argument`` needs besides. Without them a whole number is one from 1, and False a
             switch.
     """
@@ -42,23 +43,28 @@ def option(default: Any, about: str, **words: Any) -> Any:
         words = {"type": positive, "metavar": "N", **words}
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
     tail = "" if default is None or default is False else f" ({shown})"
-    return field(default=default, metadata={"help": about + tail, **words})
+    return field(default=default, metadata={"flag": flag, "help": about + tail, **words})
 
 
 def add_options(parser: argparse._ActionsContainer, declared: type) -> None:
     """Give a command the options that a dataclass declares."""
     for each in _declared(declared):
-        parser.add_argument(f"--{each.name}", default=each.default, **each.metadata)
+        words = {key: value for key, value in each.metadata.items() if key != "flag"}
+        parser.add_argument(f"--{_flag(each)}", default=each.default, **words)
 
 
 def from_options(declared: type[Options], args: argparse.Namespace, **given: object) -> Options:
     """The dataclass with what the user wrote for its options; ``given`` are its other fields."""
-    chosen = {each.name: getattr(args, each.name) for each in _declared(declared)}
+    chosen = {each.name: getattr(args, _flag(each)) for each in _declared(declared)}
     return declared(**{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()} | given)
 
 
 def _declared(declared: type) -> list[Field]:
     return [each for each in fields(declared) if each.metadata]
+
+
+def _flag(each: Field) -> str:
+    return each.metadata["flag"] or each.name
 
 
 def _from(least: int, text: str) -> int:
