@@ -1,7 +1,7 @@
 """The page of all ISA results: complete, and its structures are those of the networks that are built."""
 
 import pytest
-import results
+from isa_results import STRUCTURES, result_rows, structure_rows
 
 import paddleisa
 from paddleisa.config import shipped_configs
@@ -10,13 +10,13 @@ from paddleisa.zoo.catalogue.catalogue import load_catalogue
 
 @pytest.fixture(scope="module")
 def rows():
-    header, *rows = results.result_rows()
+    header, *rows = result_rows()
     return {row[1].strip("`"): dict(zip(header, row, strict=True)) for row in rows}
 
 
 @pytest.fixture(scope="module")
 def structures():
-    (_, *networks), *lines = results.structure_rows()
+    (_, *networks), *lines = structure_rows()
     return {name: {line[0]: line[1 + i] for line in lines} for i, name in enumerate(networks)}
 
 
@@ -57,7 +57,7 @@ def test_no_line_of_the_comparison_is_the_same_everywhere(structures):
 def test_what_the_page_says_is_what_is_built(structures, network, kernel, bias, slope, align, stem):
     said = structures[network]
     smaller = ["model.backbone.type=ResNet18_vd"] if network == "PaddleSeg" else ["model.backbone.type=ResNet50_v1c"]
-    model = paddleisa.build_model(paddleisa.load_config(results.STRUCTURES[network], opts=smaller))
+    model = paddleisa.build_model(paddleisa.load_config(STRUCTURES[network], opts=smaller))
     head, yes = model.head, {True: "yes", False: "no"}
     assert said["head: out_kernel"] == str(kernel) == str(head.out_conv._conv.weight.shape[-1])
     assert said["head: value_bias"] == yes[bias] == yes[head.global_relation.value_project.bias is not None]

@@ -7,61 +7,36 @@ import math
 import numpy as np
 import paddle
 import pytest
+from rehearse_schedule import RECIPES, reduced, rehearsal_data
 
 import paddleisa
 from paddleisa.build import build_dataset, build_loss, build_model, build_optimizer
-from paddleisa.config import check, shipped_configs
-from paddleisa.data.prepare.by_table import prepare_by_table
-from paddleisa.data.prepare.cityscapes import prepare_cityscapes
-from paddleisa.data.prepare.scenes import prepare_scenes
-from paddleisa.data.prepare.voc import prepare_voc
 from paddleisa.inference.masks import predict_masks
 from paddleisa.inference.settings import inference_settings
-from paddleisa.registry import DATASETS
 from paddleisa.training.batches import Plan, training_batches
 
-RECIPES = sorted(name for name, path in shipped_configs().items() if path.parent.name == "openseg_isanet")
 SIDE = 64
-SIZES = {"crop_size": [SIDE, SIDE], "target_size": [SIDE, SIDE], "short_size": SIDE}
-LAYOUTS = {"Cityscapes": "cityscapes", "PascalVOC": "voc"}
 pytestmark = pytest.mark.slow  # 43 to 66 million weights each
 
 
 @pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory):
+def root(tmp_path_factory):
     made = {}
 
-    def root(kind):
+    def of(kind):
         if kind not in made:
-            made[kind] = tmp_path_factory.mktemp(kind)
-            prepare_scenes(made[kind], LAYOUTS.get(kind, kind), (3, 1), (128, 80), workers=0, progress=False)
-            if kind == "Cityscapes":
-                prepare_cityscapes(made[kind], workers=0, progress=False)
-            elif kind == "PascalVOC":
-                prepare_voc(made[kind], workers=0, progress=False)
-            elif DATASETS.get(kind).raw_table is not None:
-                prepare_by_table(made[kind], kind, workers=0, progress=False)
-        return str(made[kind])
+            made[kind] = rehearsal_data(kind, tmp_path_factory.mktemp(kind), (3, 1), (128, 80))
+        return made[kind]
 
-    return root
-
-
-def reduced(name, rehearsal):
-    """The recipe with small images and two of them in a step; everything else as it is."""
-    config = paddleisa.load_config(name)
-    kind = config["train_dataset"]["type"]
-    opts = [f"{part}.dataset_root={rehearsal(kind)}" for part in ("train_dataset", "val_dataset")]
-    for part in ("train_dataset", "val_dataset"):
-        for number, step in enumerate(config[part]["transforms"]):
-            opts += [f"{part}.transforms.{number}.{key}={SIZES[key]}" for key in SIZES if step.get(key) is not None]
-    return check(paddleisa.load_config(name, opts=opts, flags={"batch_size": 2}), "train")
+    return of
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_one_step_moves_every_weight_by_the_recipes_rule(name, rehearsal):
+def test_one_step_moves_every_weight_by_the_recipes_rule(name, root):
     if "coco" in name or "context" in name:
         pytest.importorskip("scipy")
-    config = reduced(name, rehearsal)
+    kind = paddleisa.load_config(name)["train_dataset"]["type"]
+    config = reduced(name, root(kind), SIDE, batch_size=2)
     data, model, loss = build_dataset(config, "train"), build_model(config), build_loss(config)
     data.seed = 1
     rule, schedule = build_optimizer(config)
