@@ -1,4 +1,4 @@
-"""The page of all ISA results: every public row with its score, every recipe without one, and how the networks differ.
+"""Writes docs/isa-results.md: every public row with its score, every recipe without one, and how the networks differ.
 
 Nothing on it is written by hand but the sentences: rows are the catalogue's, structures are those of the configs that
 the rows name, with the defaults of the classes that get them.
@@ -6,12 +6,16 @@ the rows name, with the defaults of the classes that get them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from paddleisa.config import check, read_config, shipped_configs
 from paddleisa.inference.protocols import protocol_of
+from paddleisa.registry import HEADS
 from paddleisa.zoo.catalogue.catalogue import Entry, load_catalogue
 
+PAGE = Path(__file__).parents[1] / "docs/isa-results.md"
 # A row of each kind of network: the lineages, the authors' baseline, and their recipes over HRNet.
 STRUCTURES = {
     "PaddleSeg": "isanet_resnet50_os8_cityscapes_769x769_80k",
@@ -31,6 +35,7 @@ WORDS = {True: "yes", False: "no", None: "-"}
 
 INTRODUCTION = """# All ISA results
 
+Made from catalogue and configs by `python scripts/isa_results.py`.
 Every public ISANet and every recipe of the paper's authors, in one table. The scores are their publishers', single
 scale unless a column says otherwise. **Never loaded here**: not one of these weights could be fetched where this was
 written, so that no score was measured again, and no recipe was trained. [Models](models.md) has the links to logs.
@@ -92,10 +97,6 @@ def structure(name: str) -> dict[str, object]:
 
 
 def _with_defaults(head: Mapping[str, object]) -> dict[str, object]:
-    import inspect
-
-    from paddleisa.registry import HEADS
-
     parameters = inspect.signature(HEADS.get(str(head["type"]))).parameters.values()
     supplied = ("num_classes", "in_channels")
     return {"type": head["type"], **{p.name: head.get(p.name, p.default) for p in parameters if p.name not in supplied}}
@@ -143,3 +144,7 @@ def _word(value: object) -> str:
 def _table(rows: list[list[str]]) -> str:
     lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

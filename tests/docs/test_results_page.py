@@ -1,7 +1,7 @@
 """The page of all ISA results: complete, and its structures are those of the networks that are built."""
 
 import pytest
-from isa_results import STRUCTURES, result_rows, structure_rows
+from isa_results import PAGE, STRUCTURES, page, result_rows, structure_rows
 
 import paddleisa
 from paddleisa.config import shipped_configs
@@ -18,6 +18,10 @@ def rows():
 def structures():
     (_, *networks), *lines = structure_rows()
     return {name: {line[0]: line[1 + i] for line in lines} for i, name in enumerate(networks)}
+
+
+def test_the_page_is_what_the_code_says():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python scripts/isa_results.py"
 
 
 def test_every_published_isa_and_every_recipe_has_one_line(rows):
