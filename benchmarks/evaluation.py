@@ -12,16 +12,15 @@ seconds an image, the network's part alone, the peak memory of the process, and 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from paddleisa.bench.measuring import run_in_child
 
 TUNED = ("OMP_NUM_THREADS", "FLAGS_paddle_num_threads", "MKL_DEBUG_CPU_TYPE")
 CASES = {
@@ -60,8 +59,8 @@ def write_images(folder: Path, size: tuple[int, int], count: int) -> None:
     (folder / "val.txt").write_text("".join(f"{n}.png {n}_label.png\n" for n in range(count)))
 
 
-def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
-    """Evaluate the images in this process."""
+def measure(side: str, case: str, folder: str, images: int) -> dict[str, float]:
+    """Evaluate the images of a folder in this process."""
     if side == "defaults":
         import paddle  # first, so that paddleisa leaves the environment alone
     import paddleisa
@@ -86,14 +85,14 @@ def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
         from paddleisa.deploy.export.calibration import Calibration
         from paddleisa.transforms.compose import prepared_by
 
-        pictures = [cv2.imread(str(file)) for file in sorted(folder.glob("?.png"))]
+        pictures = [cv2.imread(str(file)) for file in sorted(Path(folder).glob("?.png"))]
         # Not tried: random weights are sure of nothing, and the time does not depend on what comes out.
         extra["calibration"] = Calibration(pictures, prepared_by(build_val_transforms(config)), tried=False)
     opened = time.perf_counter()
     predictor = paddleisa.Predictor(model, config, engine=engine, precision=precision, **settings, **extra)
     del model
     opened = time.perf_counter() - opened
-    data = Dataset(build_val_transforms(config), str(folder), 21, "val", val_path=str(folder / "val.txt"))
+    data = Dataset(build_val_transforms(config), folder, 21, "val", val_path=f"{folder}/val.txt")
     if side != "defaults":
         evaluate(
             predictor, data, limit=1, progress=False
@@ -114,40 +113,33 @@ def worker(side: str, case: str, folder: Path, images: int) -> dict[str, float]:
     }
 
 
-def run(side: str, case: str, folder: Path, images: int) -> dict[str, float] | None:
-    """The worker in a process of its own; None where it cannot run."""
-    env = {key: value for key, value in os.environ.items() if key not in TUNED}
-    command = [sys.executable, __file__, case, "--worker", side, "--folder", str(folder), "--images", str(images)]
-    done = subprocess.run(command, capture_output=True, text=True, env=env)
-    if done.returncode:
-        print(f"{side} did not run: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
+def run(side: str, case: str, folder: str, images: int) -> dict[str, float] | None:
+    """The measurement in a process of its own, with Paddle's environment as it comes; None where it cannot run."""
+    environ = {key: value for key, value in os.environ.items() if key not in TUNED}
+    outcome = run_in_child(measure, environ, side=side, case=case, folder=folder, images=images)
+    if outcome.problem:
+        print(f"{side} did not run: {outcome.problem}")
+    return outcome.value
 
 
 def main() -> None:
-    """All sides in turn, or one of them as the worker."""
+    """All sides in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--worker", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.worker:
-        print(json.dumps(worker(args.worker, args.case, args.folder, args.images)))
-        return
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder), CASES[args.case][1], args.images)
         for side in args.sides:
             if side not in ("defaults", "paddle"):
-                run(side, args.case, Path(folder), 1)  # converts the model, if need be
+                run(side, args.case, folder, 1)  # converts the model, if need be
         found: dict[str, list[dict]] = {side: [] for side in args.sides}
         for _ in range(args.rounds):
             for side, results in found.items():
                 # The slow side is not made slower by repeating it.
-                if result := run(side, args.case, Path(folder), 1 if side == "defaults" else args.images):
+                if result := run(side, args.case, folder, 1 if side == "defaults" else args.images):
                     results.append(result)
                     print(f"{side}: " + ", ".join(f"{key} {value:.2f}" for key, value in result.items()), flush=True)
     print(f"{args.case}: median of {args.rounds} runs")
