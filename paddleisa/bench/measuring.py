@@ -78,7 +78,7 @@ def run_in_child(function: Callable[..., dict], environ: Mapping[str, str] | Non
     command = [sys.executable, "-m", __name__, f"{module}:{function.__qualname__}"]
     # The child finds what this process found, wherever it was started.
     path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    env = {"PYTHONPATH": path, **environ} if environ is not None else {**os.environ, "PYTHONPATH": path}
+    env = {**(os.environ if environ is None else environ), "PYTHONPATH": path}
     done = subprocess.run(command, input=json.dumps(params), capture_output=True, text=True, env=env, errors="replace")
     try:
         return Outcome(**json.loads(done.stdout))  # first: a library that crashes while it is unloaded changes nothing

@@ -4,9 +4,11 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
+import paddle
+import paddle.nn.functional as F
 import pytest
+from PIL import Image
 
 import paddleisa
 from paddleisa.build import build_dataset
@@ -32,23 +34,19 @@ def picture(number):
     return image, label
 
 
-def write(folder, suffix=".png", mirrored=False, order=(0, 1, 2, 3)):
-    """The pictures with their labels, and the list that names them."""
+def write(folder, suffix=".png", mirrored=(), order=(0, 1, 2, 3), **options):
+    """The pictures with their labels, and the list that names them; ``mirrored``: the axes along which both are."""
     folder.mkdir()
     for number in range(len(SIZES)):
-        image, label = picture(number)
-        if mirrored:
-            image, label = image[:, ::-1], label[:, ::-1]
-        cv2.imwrite(str(folder / f"{number}{suffix}"), image[:, :, ::-1])
-        cv2.imwrite(str(folder / f"{number}_label.png"), label)
+        image, label = (np.flip(array, mirrored) for array in picture(number))
+        Image.fromarray(np.ascontiguousarray(image)).save(folder / f"{number}{suffix}", **options)
+        Image.fromarray(np.ascontiguousarray(label)).save(folder / f"{number}_label.png")
     (folder / "val.txt").write_text("".join(f"{n}{suffix} {n}_label.png\n" for n in order))
     return folder
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    import paddle
-
     paddle.seed(3)
     model = paddleisa.build_model(config(Path("nowhere")))
     return save_weights(model.state_dict(), tmp_path_factory.mktemp("w") / "w.pdparams")
@@ -65,11 +63,19 @@ def config(folder, *opts):
     return paddleisa.Config.from_dict(read, "tiny").with_values(opts=[*data, *opts])
 
 
+class Brightest(paddle.nn.Layer):
+    """A network whose class is the colour that is brightest around a pixel, or none of them: mirrors change nothing."""
+
+    def forward(self, x):
+        return [F.avg_pool2d(paddle.concat([x, 0 * x[:, :1] + 0.1], axis=1), 5, stride=1, padding=2) * 10]
+
+
 def matrix(weights, folder, *opts, workers=1, batch_pixels=None, **options):
-    """The confusion matrix of the whole set."""
+    """The confusion matrix of the whole set; without weights the network is `Brightest`."""
     of = config(folder, *opts)
-    model = paddleisa.build_model(of)
-    paddleisa.load_weights(model, weights)
+    model = Brightest() if weights is None else paddleisa.build_model(of)
+    if weights is not None:
+        paddleisa.load_weights(model, weights)
     predictor = paddleisa.Predictor(model, of, **options)
     if batch_pixels is not None:
         predictor.engine = replace(predictor.engine, batch_pixels=batch_pixels)
@@ -103,14 +109,31 @@ def test_the_order_of_images_changes_nothing(weights, expected, tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_lossless_tiff_scores_as_png(weights, expected, tmp_path):
-    found = matrix(weights, write(tmp_path / "data", suffix=".tif"), flip_horizontal=True)
+@pytest.mark.parametrize("suffix, options", [(".tif", {}), (".tif", {"compression": "tiff_lzw"}), (".bmp", {})])
+def test_a_lossless_format_scores_as_png(suffix, options, weights, expected, tmp_path):
+    found = matrix(weights, write(tmp_path / "data", suffix, **options), flip_horizontal=True)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_images_mirrored_with_their_labels_score_alike_where_mirror_images_are_added(weights, expected, tmp_path):
-    found = matrix(weights, write(tmp_path / "data", mirrored=True), flip_horizontal=True)
+    found = matrix(weights, write(tmp_path / "data", mirrored=1), flip_horizontal=True)
     assert np.abs(found - expected).sum() <= 4  # sums in another order decide near ties
+
+
+@pytest.mark.parametrize("settings", [{}, {"flip_horizontal": True}, {"flip_vertical": True}, {"scales": [0.75, 1.5]}])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_network_that_knows_no_left_scores_a_mirrored_set_alike(tmp_path, axis, settings):
+    straight = matrix(None, write(tmp_path / "a"), **settings)
+    mirrored = matrix(None, write(tmp_path / "b", mirrored=axis), **settings)
+    assert (np.diag(straight) > 0).all()
+    assert np.abs(mirrored - straight).sum() <= 4  # a tie may fall to the other side
+
+
+def test_a_mirror_of_the_labels_alone_changes_the_score(weights, expected, tmp_path):
+    folder = write(tmp_path / "data")
+    for file in folder.glob("*_label.png"):
+        Image.open(file).transpose(Image.FLIP_LEFT_RIGHT).save(file)
+    assert np.abs(matrix(weights, folder, flip_horizontal=True) - expected).sum() > 100
 
 
 @pytest.mark.parametrize("engine", [name for name in runtimes() if name != "paddle"])
