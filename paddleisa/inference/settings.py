@@ -52,22 +52,12 @@ class InferenceSettings:
                 where="--scales",
                 fix="Write 0.75 1.0 1.25",
             )
-        if (self.crop_size is None) != (self.stride is None):
-            raise UsageError(
-                "a sliding window needs its size and its stride",
-                where="--is_slide",
-                fix="Give --crop_size W H and --stride W H",
-            )
-        if (
-            self.crop_size
-            and self.stride
-            and not all(0 < s <= c for s, c in zip(self.stride, self.crop_size, strict=True))
-        ):
-            raise UsageError(
-                f"stride {list(self.stride)} must be positive and at most crop_size {list(self.crop_size)}, "
-                "or pixels are left out",
-                where="--stride",
-            )
+        window, stride = self.crop_size, self.stride
+        if (window is None) != (stride is None):
+            raise _half_a_window()
+        if window and stride and not all(0 < s <= c for s, c in zip(stride, window, strict=True)):
+            problem = f"stride {list(stride)} must be positive and at most crop_size {list(window)}"
+            raise UsageError(f"{problem}, or pixels are left out", where="--stride")
 
     @property
     def rules(self) -> Protocol:
@@ -77,14 +67,8 @@ class InferenceSettings:
     @property
     def flips(self) -> list[tuple[int, ...]]:
         """Axes to mirror, one entry for each forward pass of a scale."""
-        flips: list[tuple[int, ...]] = [()]
-        if self.flip_horizontal:
-            flips.append((3,))
-        if self.flip_vertical:
-            flips.append((2,))
-        if self.flip_horizontal and self.flip_vertical:
-            flips.append((2, 3))
-        return flips
+        mirrored = {2: self.flip_vertical, 3: self.flip_horizontal}
+        return [axes for axes in ((), (3,), (2,), (2, 3)) if all(mirrored[axis] for axis in axes)]
 
     @property
     def is_single(self) -> bool:
@@ -162,18 +146,19 @@ def inference_settings(
     given.update(changes)
     used = {key: given[key] for key in _AUGMENTATION if augmented and given.get(key) is not None}
     if sliding:
-        used |= {key: tuple(given[key]) for key in _WINDOW if given.get(key) is not None}
-        if len(used.keys() & set(_WINDOW)) < len(_WINDOW):
-            raise UsageError(
-                "a sliding window needs its size and its stride",
-                where="--is_slide",
-                fix="Give --crop_size W H and --stride W H",
-            )
+        if any(given.get(key) is None for key in _WINDOW):
+            raise _half_a_window()
+        used |= {key: tuple(given[key]) for key in _WINDOW}
     if given.get("swapped_labels"):
         used["swapped_labels"] = tuple((one, other) for one, other in given["swapped_labels"])
     if "scales" in used:
         used["scales"] = _numbers(used["scales"])
     return InferenceSettings(**used, protocol=given.get("protocol") or protocols.DEFAULT)
+
+
+def _half_a_window() -> UsageError:
+    problem, fix = "a sliding window needs its size and its stride", "Give --crop_size W H and --stride W H"
+    return UsageError(problem, where="--is_slide", fix=fix)
 
 
 def unused_settings(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from paddle import nn
 
@@ -42,10 +40,8 @@ DEMO = "isanet_resnet18_os8_scenes_128x128_200"
     ],
 )
 def test_a_number_beyond_every_use_is_a_problem_of_the_config(opt):
-    start = time.perf_counter()
     with pytest.raises(ConfigError, match=f"^--opts {opt.partition('=')[0]}"):
         load_config(DEMO, opts=[opt])
-    assert time.perf_counter() - start < 60
 
 
 def test_a_seed_of_32_bits_and_a_tiny_rate_are_still_numbers():

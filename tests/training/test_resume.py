@@ -49,40 +49,55 @@ def resumed(folder, eight, *opts, **options):
     return seen, (folder / "train.log").read_text()
 
 
-@pytest.mark.parametrize("schedule", [None, COSINE, WARM, STEPS])
-@pytest.mark.parametrize("more", [["iters=20"], ["lr_scheduler.learning_rate=0.005"], ["iters=10"]])
-def test_another_plan_goes_on_at_the_rates_of_a_straight_run_of_that_plan(tmp_path, schedule, more):
-    before = [schedule] if schedule else []
-    straight, second = Rates(), Rates()
-    run(tmp_path / "straight", *before, *more, hook=straight)
-    run(tmp_path / "run", *before)
-    run(tmp_path / "run", *before, *more, resume=str(tmp_path / "run/iter_8"), force=True, hook=second)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """``trained(*opts)``: folder and rates of a run from the beginning; each is made once."""
+    made = {}
+
+    def train(*opts):
+        if opts not in made:
+            folder, rates = tmp_path_factory.mktemp("trained"), Rates()
+            run(folder, *opts, hook=rates)
+            made[opts] = folder, rates.by_iteration
+        return made[opts]
+
+    return train
+
+
+LONGER, SHORTER, SLOWER = "iters=20", "iters=10", "lr_scheduler.learning_rate=0.005"
+
+
+@pytest.mark.parametrize(
+    "opts",
+    [(LONGER,), (SHORTER,), (SLOWER,), (COSINE, SHORTER), (WARM, LONGER), (STEPS, SLOWER)],
+)
+def test_another_plan_goes_on_at_the_rates_of_a_straight_run_of_that_plan(tmp_path, trained, opts):
+    second = Rates()
+    run(tmp_path, *opts, resume=str(trained(*opts[:-1])[0] / "iter_8"), force=True, hook=second)
     assert min(second.by_iteration) == 9
-    assert second.by_iteration == {i: rate for i, rate in straight.by_iteration.items() if i > 8}
+    assert second.by_iteration == {i: rate for i, rate in trained(*opts)[1].items() if i > 8}
 
 
 @pytest.mark.parametrize("schedule", [COSINE, WARM, STEPS])
-def test_another_schedule_takes_effect_at_the_first_step(tmp_path, eight, schedule):
-    straight, second = Rates(), Rates()
-    run(tmp_path / "straight", schedule, hook=straight)
-    run(tmp_path / "run", schedule, resume=str(eight), force=True, hook=second)
-    assert second.by_iteration == {i: rate for i, rate in straight.by_iteration.items() if i > 8}
+def test_another_schedule_takes_effect_at_the_first_step(tmp_path, trained, eight, schedule):
+    second = Rates()
+    run(tmp_path, schedule, resume=str(eight), force=True, hook=second)
+    assert second.by_iteration == {i: rate for i, rate in trained(schedule)[1].items() if i > 8}
 
 
 @pytest.mark.parametrize("schedule", [COSINE, WARM])
-def test_the_same_plan_ends_in_the_bits_of_the_uninterrupted_run(tmp_path, schedule):
-    run(tmp_path / "straight", schedule)
-    run(tmp_path / "run", schedule, resume=str(tmp_path / "straight/iter_8"))
-    arrays, expected = (everything(tmp_path / name / "iter_12")[0] for name in ("run", "straight"))
+def test_the_same_plan_ends_in_the_bits_of_the_uninterrupted_run(tmp_path, trained, schedule):
+    straight, _ = trained(schedule)
+    run(tmp_path, schedule, resume=str(straight / "iter_8"))
+    arrays, expected = (everything(folder / "iter_12")[0] for folder in (tmp_path, straight))
     assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("schedule", [None, COSINE, WARM])
-def test_a_good_resume_warns_of_nothing(tmp_path, schedule, recwarn):
-    opts = [schedule] if schedule else []
-    run(tmp_path, *opts, "iters=8")
+@pytest.mark.parametrize("opts", [(), (COSINE,), (WARM,)])
+def test_a_good_resume_warns_of_nothing(tmp_path, trained, opts, recwarn):
+    straight, _ = trained(*opts)
     recwarn.clear()
-    run(tmp_path, *opts, "iters=8", resume=str(tmp_path / "iter_4"))
+    run(tmp_path, *opts, resume=str(straight / "iter_8"))
     assert [str(warning.message) for warning in recwarn if "state_dict" in str(warning.message)] == []
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     run(folder, EMA, do_eval=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    run(folder)
+    return folder
+
+
+@pytest.fixture
+def finished(tmp_path, trained):
+    """The folder of a finished run, a test's own copy."""
+    return shutil.copytree(trained, tmp_path / "finished")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -116,9 +130,8 @@ def test_a_new_run_does_not_touch_the_checkpoints_of_another(uninterrupted):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "missing", "json"])
-def test_auto_passes_over_a_damaged_checkpoint(tmp_path, damage):
-    run(tmp_path)
-    file = tmp_path / "iter_12" / ("checkpoint.json" if damage == "json" else "model.pdopt")
+def test_auto_passes_over_a_damaged_checkpoint(finished, damage):
+    file = finished / "iter_12" / ("checkpoint.json" if damage == "json" else "model.pdopt")
     data = bytearray(file.read_bytes())
     if damage == "missing":
         file.unlink()
@@ -126,9 +139,9 @@ def test_auto_passes_over_a_damaged_checkpoint(tmp_path, damage):
         data[len(data) // 2] ^= 1 if damage == "flip" else 0
         file.write_bytes(data[: len(data) // 2] if damage in ("cut", "json") else data)
     with pytest.raises(CheckpointError, match="iter_12"):
-        read_checkpoint(tmp_path / "iter_12")
-    assert run(tmp_path, resume="auto").iteration == 12
-    read_checkpoint(tmp_path / "iter_12")  # written again by the run that continued at 8
+        read_checkpoint(finished / "iter_12")
+    assert run(finished, resume="auto").iteration == 12
+    read_checkpoint(finished / "iter_12")  # written again by the run that continued at 8
 
 
 def test_auto_without_a_checkpoint_starts_at_the_beginning(tmp_path, uninterrupted):
@@ -233,10 +246,9 @@ def test_a_run_stopped_off_the_interval_ends_with_the_folders_of_the_uninterrupt
     assert folders[0] == folders[1] == ["iter_10", "iter_12"]
 
 
-def test_a_run_killed_between_saving_and_removing_ends_with_the_same_folders(tmp_path):
-    run(tmp_path, save_interval=4, keep_checkpoint_max=0)
-    run(tmp_path, save_interval=4, keep_checkpoint_max=1, resume="auto")  # nothing is left to train
-    assert [p.name for p in checkpoints(tmp_path)] == ["iter_12"]
+def test_a_run_killed_between_saving_and_removing_ends_with_the_same_folders(finished):
+    run(finished, save_interval=4, keep_checkpoint_max=1, resume="auto")  # nothing is left to train
+    assert [p.name for p in checkpoints(finished)] == ["iter_12"]
 
 
 def test_a_second_run_in_the_folder_is_refused_and_the_first_goes_on(tmp_path):
