@@ -81,13 +81,14 @@ def train(
     options = options or TrainOptions(**settings)
     if not isinstance(config, Config):
         config = read_config(config, opts=opts, plugins=plugins, flags=flags)
-    config = check(config, "train" if options.resume is None else "resume")
+    checked = check(config, "train" if options.resume is None else "resume")
     if rank() != 0:
-        return Trainer(config, options, before_step).run()
-    for which in ("train", "val") if options.do_eval else ("train",):
-        quick_check(config, which)
+        return Trainer(checked, options, before_step).run()
+    quick_check(checked, "train")
+    if options.do_eval:
+        quick_check(checked, "val")
     with exclusive(Path(options.save_dir, "training"), "training into this folder", "Give another --save_dir"):
-        return Trainer(config, options, before_step).run()
+        return Trainer(checked, options, before_step).run()
 
 
 class Trainer:

@@ -111,7 +111,8 @@ class RunLog:
         steps, memory, (iteration, epoch, rate) = self._steps, max(self._memory, default=None), self._last
         self._steps, self._memory = [], []
         losses = {name: sum(terms.get(name, 0.0) for terms, _, _ in steps) / len(steps) for name in steps[-1][0]}
-        batch_cost, reader_cost = (sum(step[i] for step in steps) / len(steps) for i in (1, 2))
+        batch_cost = sum(cost for _, cost, _ in steps) / len(steps)
+        reader_cost = sum(cost for _, _, cost in steps) / len(steps)
         ips = self._batch_size / batch_cost if batch_cost > 0 else 0.0
         means = Averages(epoch, losses, sum(losses.values()), rate, batch_cost, reader_cost, ips, memory)
         self._tell("train", iteration, means)
