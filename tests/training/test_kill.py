@@ -17,16 +17,8 @@ TINY = Path(__file__).parent / "tiny" / "tiny.yml"
 
 def start(folder, iters):
     command = [sys.executable, "-m", "paddleisa", "train", "--config", str(TINY), "--iters", str(iters)]
-    command += [
-        "--save_interval",
-        "2",
-        "--keep_checkpoint_max",
-        "2",
-        "--resume_model",
-        "auto",
-        "--save_dir",
-        str(folder),
-    ]
+    command += ["--save_interval", "2", "--keep_checkpoint_max", "2", "--resume_model", "auto"]
+    command += ["--save_dir", str(folder)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -53,8 +45,9 @@ def kill_somewhere(folder, iters, rng, while_writing):
     process.stderr.close()
 
 
-def kills(tmp_path, count, iters, seed):
-    rng = random.Random(seed)
+@pytest.mark.slow
+def test_a_run_killed_twenty_times_ends_in_the_same_bits(tmp_path):
+    count, iters, rng = 20, 600, random.Random(2)
     run_to_the_end(tmp_path / "whole", iters)
     folder = tmp_path / "killed"
     folder.mkdir()
@@ -70,13 +63,3 @@ def kills(tmp_path, count, iters, seed):
         for name, array in state.items():
             np.testing.assert_array_equal(killed.arrays[file][name], array, err_msg=f"{file} {name}")
     assert not list(folder.glob(".iter_*"))  # nothing half-written is left lying about
-
-
-@pytest.mark.slow
-def test_a_run_killed_three_times_ends_in_the_same_bits(tmp_path):
-    kills(tmp_path, count=3, iters=120, seed=1)
-
-
-@pytest.mark.slow
-def test_a_run_killed_twenty_times_ends_in_the_same_bits(tmp_path):
-    kills(tmp_path, count=20, iters=600, seed=2)
