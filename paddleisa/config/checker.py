@@ -25,6 +25,7 @@ from paddleisa.utils.nodes import KeyPath, Node, Origin, dotted, graft, shorten
 from paddleisa.utils.yaml_reader import shown
 
 Purpose = Literal["train", "resume", "val", "model"]
+_SETTINGS = TypeAdapter(Settings)
 
 
 class CheckedConfig(Config):
@@ -99,7 +100,7 @@ def check(config: Config, purpose: Purpose | None = None, defaults: bool = False
     if purpose == "train":
         relations.check_pretrained(tree, problems)
     problems.raise_if_any(config.name)
-    settings = TypeAdapter(Settings).validate_python(tree.plain())  # components in it stay plain mappings
+    settings = _SETTINGS.validate_python(tree.plain())  # components in it stay plain mappings
     return CheckedConfig(tree, config.name, config.path, settings, problems.warnings)
 
 
