@@ -19,7 +19,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from paddleisa.models.fused_attention import can_fuse, fused_attention
-from paddleisa.models.layers import ConvBNReLU
+from paddleisa.models.layers import ConvBNReLU, pointwise
 from paddleisa.models.windows import WindowGrid, size_of, unflatten
 
 ROWS, COLUMNS = (0, 2, 1, 3), (0, 3, 1, 2)  # of (N, C, P, Q): to (N, P, C, Q) and to (N, Q, C, P)
@@ -44,6 +44,12 @@ class SelfAttention(nn.Layer):
 
     The projections are 1x1 convolutions and batch normalisation, so they commute with any permutation of positions.
     They run on the map as it lies in memory, and only query, key and value are permuted.
+
+    In dygraph on a CPU the projections are matrix products that give positions x channels, so that a row's positions
+    lie together and a column's do after whole vectors have moved (docs/performance.md). The numbers are the same.
+
+    Attributes:
+        by_products: may be set to False by whoever listens to the convolutions or replaces them.
 
     Args:
         in_channels: of the map, and of the result.
@@ -80,11 +86,13 @@ class SelfAttention(nn.Layer):
         else:
             start = nn.initializer.Constant(0.0) if output == "zero" else None
             self.output_project = nn.Conv2D(value_channels, in_channels, 1, weight_attr=start, bias_attr=start)
-        self._fused = fused
+        self._fused, self.by_products = fused, True
 
     @paddle.jit.not_to_static  # plain Python at tracing: nothing here depends on a tensor's value
     def forward(self, x, groups: tuple[int, ...] | None = None):
         """(N, in_channels, H, W) -> the same shape; ``groups`` is ROWS, COLUMNS, or None for all positions as one."""
+        if self.by_products and not self._fused and paddle.in_dynamic_mode() and x.place.is_cpu_place():
+            return self._of_positions(x.flatten(2), groups, x.shape[2:]).reshape(x.shape)
         projected = [project(x) for project in (self.query_project, self.key_project, self.value_project)]
         if groups is None:
             context = self._attend(*(t.flatten(2) for t in projected))  # (N, C, HW)
@@ -92,10 +100,39 @@ class SelfAttention(nn.Layer):
         context = self._attend(*(t.transpose(groups) for t in projected))
         return self.output_project(context.transpose([groups.index(axis) for axis in range(4)]))
 
+    def _of_positions(self, x, groups: tuple[int, ...] | None, size: list[int]):
+        """(N, C, L) -> (N, C, L), L the positions of the map's ``size``: the same in another layout."""
+        query, key = (
+            second(first(x, map_out=False), map_in=False, map_out=False)
+            for first, second in (self.query_project, self.key_project)
+        )
+        value = pointwise(x, self.value_project.weight, self.value_project.bias, map_out=False)  # (N, L, C)
+        if groups == ROWS:
+            query, key, value = (t.reshape([0, *size, t.shape[-1]]) for t in (query, key, value))
+        elif groups == COLUMNS:
+            query, key, value = (_columns(t, *size) for t in (query, key, value))
+        similarity = paddle.matmul(query * query.shape[-1] ** -0.5, key, transpose_y=True)
+        context = paddle.matmul(F.softmax(similarity, axis=-1), value)
+        if groups == COLUMNS:
+            context = _columns(context, *size[::-1])
+        context = context.reshape([x.shape[0], x.shape[2], -1])
+        if isinstance(self.output_project, ConvBNReLU):
+            return self.output_project(context, map_in=False)
+        return pointwise(context, self.output_project.weight, self.output_project.bias, map_in=False)
+
     def _attend(self, query, key, value):
         if self._fused and can_fuse(query, key, value):
             return fused_attention(query, key, value)
         return scaled_dot_product_attention(query, key, value)
+
+
+def _columns(x, rows: int, columns: int):
+    """Positions row by row -> (N, columns, rows, C): they column by column, each with its vector of channels."""
+    channels = x.shape[-1]
+    if x.dtype not in (paddle.float32, paddle.float64):
+        return x.reshape([-1, rows, columns, channels]).transpose([0, 2, 1, 3])
+    x = F.channel_shuffle(x.reshape([-1, rows * columns, 1, channels]), rows)  # the kernel that moves whole vectors
+    return x.reshape([-1, columns, rows, channels])
 
 
 @paddle.jit.not_to_static

@@ -65,12 +65,16 @@ class AttentionMaps:
         ]
         hooks.append(head.in_conv.register_forward_post_hook(keep("map")))
         try:
+            for step in steps.values():
+                step.by_products = False  # so that the projections are called, and are heard
             model.eval()
             with paddle.no_grad():
                 model.scores(image)
         finally:
             for hook in hooks:
                 hook.remove()
+            for step in steps.values():
+                step.by_products = True
         (rows, columns), (ph, pw) = seen["map"].shape[2:], head.down_factor
         self.size, self.window = (rows, columns), (ph, pw)
         self.input_size = tuple(image.shape[2:])

@@ -173,3 +173,31 @@ def test_self_attention_projects_and_attends_as_the_paper_writes_it():
         value = convolution.weight.numpy()[:, :, 0, 0] @ features + convolution.bias.numpy()[:, None]
         expected = unit(layer.output_project, softmax_attention(query, key, value)).reshape(6, 3, 5)
         np.testing.assert_allclose(found[image], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture
+def double_precision():
+    paddle.set_default_dtype("float64")
+    yield
+    paddle.set_default_dtype("float32")
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("groups", [None, ROWS, COLUMNS], ids=str)
+@pytest.mark.parametrize("options", [{}, {"output": "zero", "value_channels": 3, "value_bias": False}], ids=str)
+def test_projections_as_products_equal_those_as_convolutions(double_precision, options, groups, training):
+    """In float64: the result, the gradient of the map and of every parameter, and the running statistics."""
+    found = []
+    for by_products in (True, False):
+        layer = SelfAttention(6, 4, negative_slope=0.1, **options)
+        rng = np.random.default_rng(0)
+        layer.set_state_dict({name: rng.uniform(0.5, 1.5, t.shape) for name, t in layer.state_dict().items()})
+        layer.by_products = by_products
+        layer.train() if training else layer.eval()
+        x = paddle.to_tensor(random_map(2, 6, 3, 5).astype(np.float64), stop_gradient=False)
+        result = layer(x, groups)
+        (result**3).sum().backward()
+        gradients = [p.grad.numpy() for p in layer.parameters() if not p.stop_gradient]
+        found.append([result.numpy(), x.grad.numpy(), *gradients, *(t.numpy() for t in layer.state_dict().values())])
+    for ours, convolutions in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, convolutions, rtol=1e-9, atol=1e-12 * max(100, np.abs(convolutions).max()))

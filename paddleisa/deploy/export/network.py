@@ -21,6 +21,7 @@ from paddle import nn
 from paddle.nn.layer.norm import _BatchNormBase
 
 from paddleisa.deploy.export.compare import logits_differ
+from paddleisa.models.attention import SelfAttention
 from paddleisa.models.isanet import ISANet
 from paddleisa.models.windows import size_of
 from paddleisa.utils.interpolation import Upsampling
@@ -85,6 +86,9 @@ def deploy_network(model: nn.Layer, form: Form, output_op: str = "none", example
 def _copy(model: nn.Layer) -> nn.Layer:
     result = copy.deepcopy(model)
     result.eval()
+    for layer in result.sublayers():
+        if isinstance(layer, SelfAttention):
+            layer.by_products = False  # a graph has the convolutions, and batch norm is folded into them
     return result
 
 
