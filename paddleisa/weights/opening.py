@@ -131,21 +131,13 @@ def _zip(head: bytes) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """A weights file inside an installable package.
+    """A weights file inside an installable package; nothing of the package is run."""
 
-    Attributes:
-        requirement: what pip calls the package.
-        module: the folder that it installs, a top-level Python package.
-        file: the weights' path in that folder.
-        sha256: of the file.
-        licence: SPDX name of the weights' licence.
-    """
-
-    requirement: str
-    module: str
-    file: str
+    requirement: str  # what pip calls the package
+    module: str  # the folder that it installs, a top-level Python package
+    file: str  # the weights' path in that folder
     sha256: str
-    licence: str
+    licence: str  # SPDX name of the weights' licence
 
     def locate(self) -> Path:
         """Path of the installed file, whose hash is right.

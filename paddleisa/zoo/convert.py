@@ -28,32 +28,19 @@ _PARALLEL = "module."  # what PyTorch's DataParallel puts before every name
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion did.
-
-    Attributes:
-        source, target: the files.
-        source_sha256, target_sha256: of the files.
-        names: whose names the source had: ``paddleisa``, or the title of a lineage.
-        tensors: number of tensors written.
-        elements: numbers in them.
-        dropped: names of the source that have no counterpart here (PyTorch's counters of training steps).
-        backbone: of another project's model, ``ResNet50_v1c`` or ``ResNet101_v1c``; else None.
-        num_classes: of another project's model; else None.
-        auxiliary_head: whether another project's model has it; without it, a config needs
-            ``enable_auxiliary_loss: False``.
-    """
+    """What a conversion did; the last three are facts of another project's model."""
 
     source: str
     target: str
     source_sha256: str
     target_sha256: str
-    names: str
-    tensors: int
-    elements: int
-    dropped: tuple[str, ...] = ()
+    names: str  # whose names the source had: `paddleisa`, or the title of a lineage
+    tensors: int  # how many were written
+    elements: int  # numbers in them
+    dropped: tuple[str, ...] = ()  # names without a counterpart here (PyTorch's counters of training steps)
     backbone: str | None = None
     num_classes: int | None = None
-    auxiliary_head: bool | None = None
+    auxiliary_head: bool | None = None  # without it, a config needs `enable_auxiliary_loss: False`
 
     def to_dict(self) -> dict[str, object]:
         """As plain data for JSON."""
@@ -112,11 +99,6 @@ def convert(
         elements=sum(array.size for array in state.values()),
         **facts,
     )
-
-
-def rename_mmseg(state: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """`rename` for mmsegmentation's ISANet."""
-    return rename(state, MMSEG)
 
 
 def lineage_of(state: Collection[str]) -> Lineage | None:

@@ -11,7 +11,8 @@ import pytest
 from paddleisa.cli import main as cli
 from paddleisa.errors import UsageError, WeightsError
 from paddleisa.weights import read_weights, save_weights
-from paddleisa.zoo.convert import convert, rename_mmseg
+from paddleisa.zoo.convert import convert, rename
+from paddleisa.zoo.lineages import MMSEG
 
 # One name of each kind, with ours, as the two projects' documents have them.
 PAIRS = {
@@ -65,7 +66,7 @@ def mmseg_state(depth: int = 50) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("depth, tensors", [(50, 348), (101, 603)])
 def test_every_tensor_gets_another_name_of_ours_and_keeps_its_values(depth, tensors, manifest):
     state = mmseg_state(depth)
-    renamed, facts = rename_mmseg(state)
+    renamed, facts = rename(state, MMSEG)
     assert len(renamed) == tensors and facts["backbone"] == f"ResNet{depth}_v1c" and facts["num_classes"] == 5
     assert sorted(a[0] for a in renamed.values()) == sorted(
         a[0] for name, a in state.items() if "num_batches" not in name
@@ -80,12 +81,12 @@ def test_every_tensor_gets_another_name_of_ours_and_keeps_its_values(depth, tens
 def test_data_parallel_and_a_wrapped_value_projection_make_no_difference():
     state = mmseg_state()
     other = {f"module.{name.replace('value_project.', 'value_project.conv.')}": array for name, array in state.items()}
-    assert rename_mmseg(other)[0].keys() == rename_mmseg(state)[0].keys()
+    assert rename(other, MMSEG)[0].keys() == rename(state, MMSEG)[0].keys()
 
 
 def test_the_auxiliary_head_may_be_missing_as_a_whole():
     state = {name: array for name, array in mmseg_state().items() if not name.startswith("auxiliary_head")}
-    renamed, facts = rename_mmseg(state)
+    renamed, facts = rename(state, MMSEG)
     assert facts["auxiliary_head"] is False and not any("aux" in name for name in renamed)
 
 
@@ -94,12 +95,12 @@ def test_a_missing_tensor_is_named(name):
     state = mmseg_state()
     del state[name]
     with pytest.raises(WeightsError, match=f"1 missing: {name}"):
-        rename_mmseg(state)
+        rename(state, MMSEG)
 
 
 def test_an_unexpected_tensor_is_named():
     with pytest.raises(WeightsError, match=r"1 unexpected: decode_head\.extra\.weight"):
-        rename_mmseg({**mmseg_state(), "decode_head.extra.weight": np.ones(1)})
+        rename({**mmseg_state(), "decode_head.extra.weight": np.ones(1)}, MMSEG)
 
 
 @pytest.mark.parametrize("blocks", [4, 7])
@@ -107,12 +108,12 @@ def test_another_backbone_is_named(blocks):
     state = {name: a for name, a in mmseg_state().items() if not name.startswith("backbone.layer3.")}
     state.update({f"backbone.layer3.{i}.conv1.weight": np.ones(1) for i in range(blocks)})
     with pytest.raises(WeightsError, match=f"{blocks} blocks in its third stage"):
-        rename_mmseg(state)
+        rename(state, MMSEG)
 
 
 def test_a_model_of_something_else_is_refused():
     with pytest.raises(WeightsError, match="does not hold mmsegmentation's names, but fc.weight"):
-        rename_mmseg({"fc.weight": np.ones(3)})
+        rename({"fc.weight": np.ones(3)}, MMSEG)
 
 
 @pytest.fixture

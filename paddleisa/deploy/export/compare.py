@@ -82,8 +82,9 @@ def _compare(logits: np.ndarray, output: np.ndarray, output_op: str, shape: tupl
         return Difference(shape, math.inf, 0.0), False
     expected_mask = logits.argmax(1)
     if output_op == "argmax":
-        equal = float((expected_mask == output).mean())
-        return Difference(shape, None, equal), bool((_ties(logits) | (expected_mask == output)).all())
+        same = expected_mask == output
+        tie = lead(logits) <= 2 * TOLERANCE * max(1.0, float(np.abs(logits).max()))  # closer than rounding may move
+        return Difference(shape, None, float(same.mean())), bool((tie | same).all())
     expected = _softmax(logits) if output_op == "softmax" else logits
     mask_equal = float((expected_mask == output.argmax(1)).mean())
     largest = float(np.abs(expected - output).max()) if np.isfinite(output).all() else math.inf
@@ -92,12 +93,12 @@ def _compare(logits: np.ndarray, output: np.ndarray, output_op: str, shape: tupl
     return Difference(shape, largest, mask_equal), largest <= limit
 
 
-def _ties(logits: np.ndarray) -> np.ndarray:
-    """(N, H, W): pixels whose two best classes are closer than rounding may move them."""
-    if logits.shape[1] == 1:
-        return np.ones_like(logits[:, 0], dtype=bool)
-    second, first = np.partition(logits, -2, axis=1)[:, -2:].swapaxes(0, 1)
-    return first - second <= 2 * TOLERANCE * max(1.0, float(np.abs(logits).max()))
+def lead(scores: np.ndarray) -> np.ndarray:
+    """(N, H, W): by how much the best class leads; 0 of one class alone."""
+    if scores.shape[1] == 1:
+        return np.zeros_like(scores[:, 0])
+    second, first = np.partition(scores, -2, axis=1)[:, -2:].swapaxes(0, 1)
+    return first - second
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

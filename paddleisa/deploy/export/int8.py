@@ -34,7 +34,7 @@ import numpy as np
 from tqdm import tqdm
 
 from paddleisa.deploy.export.calibration import Calibration
-from paddleisa.deploy.export.compare import Difference
+from paddleisa.deploy.export.compare import Difference, lead
 from paddleisa.deploy.export.openvino_core import FILES, OpenVinoRunner, core, signal_stack_kept
 from paddleisa.deploy.packages import last_line, require
 from paddleisa.errors import DeployError
@@ -167,19 +167,12 @@ ERROR_LIMIT = 0.7  # root mean square error of the scores over that of the score
 
 @dataclass(frozen=True)
 class Trial:
-    """What float32 and int8 make of one image.
+    """What float32 and int8 make of one image."""
 
-    Attributes:
-        shape: of the image, (1, 3, h, w).
-        equal: share of pixels with the same class.
-        wrong: share of pixels of which float32 is sure and that get another class.
-        error: of the scores, relative to them; None where the file gives no scores.
-    """
-
-    shape: tuple[int, ...]
-    equal: float
-    wrong: float
-    error: float | None
+    shape: tuple[int, ...]  # of the image, (1, 3, h, w)
+    equal: float  # share of pixels with the same class
+    wrong: float  # share of pixels of which float32 is sure and that get another class
+    error: float | None  # of the scores, relative to them; None where the file gives no scores
 
 
 def write_int8(file: Path, calibration: Calibration, folder: Path, scores: Path | None = None) -> list[Difference]:
@@ -214,7 +207,7 @@ def trial(expected: np.ndarray, found: np.ndarray, shape: Sequence[int]) -> Tria
     """Compare float32's scores (1, K, h, w) with what int8 gives: scores, probabilities or class ids (1, h, w)."""
     mask = expected.argmax(1)
     same = mask == (found if found.ndim == 3 else found.argmax(1))
-    wrong = (_lead(expected) >= MARGIN) & ~same
+    wrong = (lead(expected) >= MARGIN) & ~same
     error = None
     if found.shape == expected.shape:
         centred = expected - expected.mean(1, keepdims=True)
@@ -240,11 +233,3 @@ def refuse(trials: list[Trial], where: object) -> None:
         fix="Calibrate with more images like those to predict (--calibration), or take --precision bf16 or fp32. "
         "Untrained networks can be this sensitive",
     )
-
-
-def _lead(scores: np.ndarray) -> np.ndarray:
-    """(1, h, w): by how much the best class leads; 0 of one class alone."""
-    if scores.shape[1] == 1:
-        return np.zeros_like(scores[:, 0])
-    second, first = np.partition(scores, -2, axis=1)[:, -2:].swapaxes(0, 1)
-    return first - second

@@ -31,19 +31,12 @@ BATCH_PIXELS = {"cpu": 4 * 128 * 128, "gpu": 2 * 1025 * 2049}
 
 @dataclass(frozen=True)
 class Runtime:
-    """What can compute a network.
+    """What can compute a network."""
 
-    Attributes:
-        name: as `--engine` calls it.
-        about: what it is.
-        precisions: of its arithmetic.
-        format: of the files that it computes; None computes the model itself.
-    """
-
-    name: str
+    name: str  # as `--engine` calls it
     about: str
-    precisions: tuple[str, ...]
-    format: Format | None = None
+    precisions: tuple[str, ...]  # of its arithmetic
+    format: Format | None = None  # of the files that it computes; None computes the model itself
 
     def problem(self, precision: str, device: str) -> tuple[str, str] | None:
         """(what keeps it from being used, what to do), or None."""
@@ -58,23 +51,14 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Engine:
-    """A network that is ready to run.
+    """A network that is ready to run."""
 
-    Attributes:
-        name: what computes it; never ``auto``.
-        precision: of its arithmetic. Logits are float32 whatever it is.
-        reason: why this engine, one line for people.
-        network: (N, 3, H, W) float32 paddle tensor -> `LowResLogits`.
-        batch_pixels: pixels of inputs that are best computed together; 0: one input at a time.
-        streams: threads that may call ``network`` at once.
-    """
-
-    name: str
-    precision: str
-    reason: str
-    network: Network
-    batch_pixels: int = 0
-    streams: int = 1
+    name: str  # what computes it; never `auto`
+    precision: str  # of its arithmetic; logits are float32 whatever it is
+    reason: str  # why this engine, one line for people
+    network: Network  # (N, 3, H, W) float32 paddle tensor -> `LowResLogits`
+    batch_pixels: int = 0  # pixels of inputs that are best computed together; 0: one input at a time
+    streams: int = 1  # threads that may call `network` at once
 
 
 def runtimes() -> dict[str, Runtime]:

@@ -29,15 +29,10 @@ PASSES = 3  # timed after one that warms up; the best counts
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured.
+    """What was measured."""
 
-    Attributes:
-        seconds: {engine: of one forward pass of 256x256 pixels}.
-        failed: {engine: why it cannot compute the model}.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # {engine: of one forward pass of 256x256 pixels}
+    failed: dict[str, str] = field(default_factory=dict)  # {engine: why it cannot compute the model}
 
     @property
     def order(self) -> list[str]:

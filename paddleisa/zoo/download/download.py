@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -26,31 +24,10 @@ from paddleisa.utils.files import fsync_folder, sha256_of, write_error
 from paddleisa.zoo.download import server
 from paddleisa.zoo.download.records import LockFile, Partial
 from paddleisa.zoo.download.server import address, printable
-from paddleisa.zoo.download.transfer import Bounds, Policy, Transient, new_client, transfer
+from paddleisa.zoo.download.transfer import Policy, Transient, Wanted, new_client, transfer
 
 MAX_SIZE = 2 << 30
 _PAGE_STARTS = (b"<!doctype html", b"<html", b"<?xml", b"<error")
-
-
-@dataclass(frozen=True)
-class _Request:
-    """The arguments of :func:`fetch`, checked."""
-
-    url: str
-    target: Path
-    sha256: str | None
-    sha256_prefix: str | None
-    size: int | None
-    max_size: int
-    check: Callable[[Path], object] | None
-    policy: Policy
-    quiet: bool
-    known: LockFile
-
-    def say(self, text: str) -> None:
-        """Tell the user something on stderr, so that a command's output stays clean."""
-        if not self.quiet:
-            print(f"{self.target.name}: {text}", file=sys.stderr)
 
 
 def fetch(
@@ -94,11 +71,11 @@ def fetch(
         raise UsageError(f"{name!r} cannot be a file's name", where=url, fix="Give the file another name")
     target = Path(folder) / name
     known = LockFile()
-    request = _Request(
+    wanted = Wanted(
         url, target, sha256, sha256_prefix, size, max_size, check, policy or Policy.from_environment(), quiet, known
     )
     if target.exists():
-        return _accept_present(request)
+        return _accept_present(wanted)
     if offline or server.offline():
         raise DownloadError(
             f"is not in {folder} and may not be downloaded (offline)",
@@ -106,41 +83,41 @@ def fetch(
             fix=f"Put the file at {target}, or allow the download (no --offline, no PADDLEISA_OFFLINE)",
         )
     try:
-        return _fetch_locked(request)
+        return _fetch_locked(wanted)
     except OSError as error:
         raise write_error(target, error) from error
 
 
-def _fetch_locked(request: _Request) -> Path:
-    partial = Partial(request.target.parent, request.target.name)
+def _fetch_locked(wanted: Wanted) -> Path:
+    partial = Partial(wanted.target.parent, wanted.target.name)
     files.before_operation("make", partial.path.parent)
     partial.path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(partial.lock))
-    files.before_operation("lock", request.target)
+    files.before_operation("lock", wanted.target)
     try:
         lock.acquire(timeout=0.5)
     except Timeout:
-        request.say("another process is downloading it; waiting")
+        wanted.say("another process is downloading it; waiting")
         lock.acquire()
     try:
-        if request.target.exists():
-            return _accept_present(request)
+        if wanted.target.exists():
+            return _accept_present(wanted)
         resumed = partial.offset() > 0
         try:
-            _complete(request, partial)
+            _complete(wanted, partial)
         except _WrongFile as error:
             if not resumed:
                 raise
-            request.say(f"{error.problem}; starting over, since it was put together from parts")
-            _complete(request, partial)
+            wanted.say(f"{error.problem}; starting over, since it was put together from parts")
+            _complete(wanted, partial)
         files.before_operation("sync", partial.path)
         with partial.path.open("rb+") as stream:
             os.fsync(stream.fileno())
-        files.before_operation("rename", request.target)
-        partial.path.replace(request.target)
-        fsync_folder(request.target.parent)
+        files.before_operation("rename", wanted.target)
+        partial.path.replace(wanted.target)
+        fsync_folder(wanted.target.parent)
         partial.discard()
-        return request.target
+        return wanted.target
     finally:
         lock.release()
 
@@ -149,38 +126,34 @@ class _WrongFile(DownloadError):
     """A complete file that is not the right one."""
 
 
-def _complete(request: _Request, partial: Partial) -> None:
+def _complete(wanted: Wanted, partial: Partial) -> None:
     """All bytes into ``partial``, checked and their hash recorded; what fails the checks is removed."""
-    _bring(request, partial)
+    _bring(wanted, partial)
     try:
-        found = _require_right(request, partial.path, request.url)
+        found = _require_right(wanted, partial.path, wanted.url)
     except _WrongFile:
         partial.discard()
         raise
-    if request.known.get(request.url) is None:
-        request.known.add(request.url, found, partial.offset())
-        if request.sha256 is None:
-            request.say(
-                f"first download, trusted as it is: sha256 {found} is now recorded in {request.known.path}, "
+    if wanted.known.get(wanted.url) is None:
+        wanted.known.add(wanted.url, found, partial.offset())
+        if wanted.sha256 is None:
+            wanted.say(
+                f"first download, trusted as it is: sha256 {found} is now recorded in {wanted.known.path}, "
                 "and a later download with another hash will be refused"
             )
 
 
-def _bring(request: _Request, partial: Partial) -> None:
+def _bring(wanted: Wanted, partial: Partial) -> None:
     """Attempt transfers until all bytes are here; DownloadError when patience ends."""
-    direct, policy = server.direct(request.url), request.policy
+    direct, policy = server.direct(wanted.url), wanted.policy
     url = server.mirrored(direct)
-    identified = request.sha256 or request.sha256_prefix or request.known.get(request.url)
-    bounds = Bounds(request.size, request.max_size, bool(identified))
     failures, furthest, reason = 0, partial.offset(), ""
     with new_client(policy) as client:
         for _ in range(policy.total_attempts):
             if partial.is_complete(url):
                 return None
             try:
-                return transfer(
-                    client, url, partial, bounds, policy, quiet=request.quiet, pages=server.has_pages(direct)
-                )
+                return transfer(client, url, partial, wanted, pages=server.has_pages(direct))
             except Transient as error:
                 if error.restart:
                     partial.discard()
@@ -190,7 +163,7 @@ def _bring(request: _Request, partial: Partial) -> None:
                 if failures >= policy.attempts:
                     break
                 seconds = policy.wait(failures, error.wait)
-                request.say(f"{reason}; trying again in {seconds:.1f} s with {here} bytes here")
+                wanted.say(f"{reason}; trying again in {seconds:.1f} s with {here} bytes here")
                 policy.sleep(seconds)
     raise DownloadError(
         f"could not be downloaded: {reason}",
@@ -199,59 +172,59 @@ def _bring(request: _Request, partial: Partial) -> None:
     )
 
 
-def _accept_present(request: _Request) -> Path:
+def _accept_present(wanted: Wanted) -> Path:
     """A file that already has the final name, held against the same hashes and checks as a download.
 
     Its hash is not recorded: only what came from the address says what the address holds.
     """
     try:
-        _require_right(request, request.target, request.target)
+        _require_right(wanted, wanted.target, wanted.target)
     except _WrongFile as error:
         raise DownloadError(
             error.problem,
-            where=request.target,
+            where=wanted.target,
             fix=". ".join(filter(None, ["Remove it to download it again", error.fix]))
             + ". To use it as it is, name it with --model_path",
         ) from error
     except OSError as error:
-        raise DownloadError(f"cannot be read ({error.strerror})", where=request.target) from error
-    if request.sha256 is None and request.sha256_prefix is None and request.known.get(request.url) is None:
-        request.say("taken as it is: it was there already and never downloaded, and no hash of it is known")
-    return request.target
+        raise DownloadError(f"cannot be read ({error.strerror})", where=wanted.target) from error
+    if not wanted.is_identified:
+        wanted.say("taken as it is: it was there already and never downloaded, and no hash of it is known")
+    return wanted.target
 
 
-def _require_right(request: _Request, path: Path, where: object) -> str:
+def _require_right(wanted: Wanted, path: Path, where: object) -> str:
     """The sha256 of ``path``; _WrongFile unless it is the right file by everything that is known of it."""
     size, found = path.stat().st_size, sha256_of(path)
-    recorded = request.known.get(request.url)
+    recorded = wanted.known.get(wanted.url)
     for expected, origin in (
-        (request.sha256, "the catalogue says"),
-        (request.sha256_prefix, "the publisher's hash begins with"),
+        (wanted.sha256, "the catalogue says"),
+        (wanted.sha256_prefix, "the publisher's hash begins with"),
     ):
         if expected and not found.startswith(expected):
             raise _WrongFile(f"it has sha256 {found}, but {origin} {expected}", where=where)
     if recorded and found != recorded.sha256:
         raise _WrongFile(
-            f"it has sha256 {found}, but {request.known.path} says since {recorded.first_seen} {recorded.sha256}",
+            f"it has sha256 {found}, but {wanted.known.path} says since {recorded.first_seen} {recorded.sha256}",
             where=where,
-            fix=f"If the publisher has changed the file, forget the old one: paddleisa zoo forget {request.url}",
+            fix=f"If the publisher has changed the file, forget the old one: paddleisa zoo forget {wanted.url}",
         )
-    if request.size and size != request.size:
-        raise _WrongFile(f"it has {size} bytes instead of {request.size}", where=where)
+    if wanted.size and size != wanted.size:
+        raise _WrongFile(f"it has {size} bytes instead of {wanted.size}", where=where)
     if recorded is None:  # a recorded file has passed the rest
-        _look_inside(request, path, where)
+        _look_inside(wanted, path, where)
     return found
 
 
-def _look_inside(request: _Request, path: Path, where: object) -> None:
+def _look_inside(wanted: Wanted, path: Path, where: object) -> None:
     with path.open("rb") as stream:
         start = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
         raise _WrongFile("it is empty", where=where)
     if start.startswith(_PAGE_STARTS):
         raise _WrongFile("it is a web page instead of the file", where=where)
-    if request.check is not None:
+    if wanted.check is not None:
         try:
-            request.check(path)
+            wanted.check(path)
         except PaddleISAError as error:
             raise _WrongFile(f"it is not what it should be: {error.problem}", where=where, fix=error.fix) from error

@@ -12,7 +12,6 @@ from paddleisa.utils.files import sha256_of
 from paddleisa.zoo.catalogue.catalogue import Entry, byte_count
 from paddleisa.zoo.download.download import MAX_SIZE, fetch
 from paddleisa.zoo.download.records import LockFile
-from paddleisa.zoo.download.transfer import Policy
 from paddleisa.zoo.train_log import read_train_log
 
 _LOG_LIMIT = 256 << 20
@@ -61,7 +60,7 @@ def shipped(catalogue: Iterable[Entry]) -> list[Entry]:
     return sorted(here, key=lambda entry: entry.row.scores.single, reverse=True)
 
 
-def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
+def download_weights(entry: Entry, *, offline: bool = False) -> Path:
     """The entry's published weights in the cache, downloaded unless they are there.
 
     The file must be readable as a state dict, without running anything of it, before it takes its final name. Raises
@@ -95,8 +94,6 @@ def download_weights(entry: Entry, *, offline: bool = False, quiet: bool = False
         max_size=MAX_SIZE if tensors is None else 2 * byte_count(tensors.values()) + (64 << 20),
         check=check,
         offline=offline,
-        quiet=quiet,
-        policy=policy,
     )
 
 
@@ -163,16 +160,9 @@ def _converted_from(path: Path) -> str | None:
         return None
 
 
-def download_log(entry: Entry, *, offline: bool = False, quiet: bool = False, policy: Policy | None = None) -> Path:
+def download_log(entry: Entry, *, offline: bool = False) -> Path:
     """The entry's published training log in the cache. Raises UsageError where none is published, DownloadError."""
     if entry.row.log is None:
         raise UsageError(f"{entry.name} has no training log in the catalogue", where=entry.where)
-    return fetch(
-        entry.row.log,
-        home() / "logs" / entry.name,
-        max_size=_LOG_LIMIT,
-        check=read_train_log,
-        offline=offline,
-        quiet=quiet,
-        policy=policy,
-    )
+    folder = home() / "logs" / entry.name
+    return fetch(entry.row.log, folder, max_size=_LOG_LIMIT, check=read_train_log, offline=offline)

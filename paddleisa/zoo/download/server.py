@@ -61,28 +61,17 @@ _VALIDATOR = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,1000}")
 
 @dataclass(frozen=True)
 class Headers:
-    """What a response says of itself; None and False where it says nothing that can be used.
+    """What a response says of itself; None and False where it says nothing that can be used."""
 
-    Attributes:
-        length: bytes of this response's body.
-        part: (first byte, last byte, size of the whole file) of a response of status 206.
-        etag, last_modified: validators, as they may be sent back in ``If-Range``.
-        retry_after: seconds to wait, at least 0.
-        location: where a redirect leads, as sent.
-        is_page: whether the body is called HTML.
-        encoding: of the body, lower case; ``identity`` for none.
-        is_chunked: whether the body's end is marked.
-    """
-
-    length: int | None
-    part: tuple[int, int, int] | None
-    etag: str | None
+    length: int | None  # bytes of this response's body
+    part: tuple[int, int, int] | None  # of status 206: first byte, last byte, size of the whole file
+    etag: str | None  # this and the next are validators, as they may be sent back in `If-Range`
     last_modified: str | None
-    retry_after: float | None
-    location: str | None
-    is_page: bool
-    encoding: str
-    is_chunked: bool
+    retry_after: float | None  # seconds, at least 0
+    location: str | None  # where a redirect leads, as sent
+    is_page: bool  # the body is called HTML
+    encoding: str  # of the body, lower case; `identity` for none
+    is_chunked: bool  # the body's end is marked
 
 
 def read_headers(response: httpx.Response) -> Headers:

@@ -6,10 +6,12 @@ import os
 import random
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +22,7 @@ from paddleisa.utils import files
 from paddleisa.utils.files import write_error
 from paddleisa.zoo.download import server
 from paddleisa.zoo.download.deadline import Deadline
-from paddleisa.zoo.download.records import Partial, Source
+from paddleisa.zoo.download.records import LockFile, Partial, Source
 from paddleisa.zoo.download.server import Headers, address, printable, read_headers
 
 _REDIRECTS = 10
@@ -39,18 +41,6 @@ class Transient(Exception):
     def __init__(self, reason: str, *, wait: float | None = None, restart: bool = False):
         super().__init__(reason)
         self.reason, self.wait, self.restart = reason, wait, restart
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What is known of the file before the request.
-
-    ``size``: exact number of bytes, or None; ``most``: bytes that no answer may exceed; ``identified``: a hash is.
-    """
-
-    size: int | None
-    most: int
-    identified: bool
 
 
 @dataclass(frozen=True)
@@ -98,6 +88,32 @@ class Policy:
         return max(backoff, min(asked or 0.0, self.longest_wait))
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A file to download, with what is known of it: the checked arguments of `download.fetch`."""
+
+    url: str
+    target: Path
+    sha256: str | None
+    sha256_prefix: str | None
+    size: int | None
+    max_size: int
+    check: Callable[[Path], object] | None
+    policy: Policy
+    quiet: bool
+    known: LockFile
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether a hash is known, by which a cut would be noticed."""
+        return bool(self.sha256 or self.sha256_prefix or self.known.get(self.url))
+
+    def say(self, text: str) -> None:
+        """Tell the user something on stderr, so that a command's output stays clean."""
+        if not self.quiet:
+            print(f"{self.target.name}: {text}", file=sys.stderr)
+
+
 def new_client(policy: Policy) -> httpx.Client:
     """An HTTP client that follows the usual proxy and certificate variables and, by itself, no redirect."""
     from paddleisa import __version__
@@ -115,44 +131,38 @@ def new_client(policy: Policy) -> httpx.Client:
         ) from error
 
 
-def transfer(
-    client: httpx.Client,
-    url: str,
-    partial: Partial,
-    bounds: Bounds,
-    policy: Policy,
-    *,
-    quiet: bool = False,
-    pages: bool = False,
-) -> None:
+def transfer(client: httpx.Client, url: str, partial: Partial, wanted: Wanted, *, pages: bool) -> None:
     """Bring ``partial`` to completion, or raise Transient (try again) or DownloadError (do not).
 
     Args:
         client: as :func:`new_client` makes it.
         url: the address to ask, mirrors already applied.
         partial: where the bytes go.
-        bounds: what is known of the file.
-        policy: the exchange's time limits.
-        quiet: no progress bar.
+        wanted: what is known of the file, and the exchange's time limits.
         pages: whether the host puts pages before its files, as Google Drive does.
     """
-    known = partial.source(url)
-    offset = partial.offset()
+    policy, known = wanted.policy, partial.source(url)
     validator = known.validator if known is not None else None
-    offset = offset if validator else 0  # bytes of a version that cannot be named are fetched again
-    wanted = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
+    offset = partial.offset() if validator else 0  # bytes of a version that cannot be named are fetched again
+    asked = {"Range": f"bytes={offset}-", "If-Range": validator} if offset and validator else {}
     with (
         Deadline(policy.headers, policy.stall, policy.slowest) as deadline,
         _failures(url, partial, deadline),
-        answer(client, url, wanted, deadline, pages) as (response, headers),
+        answer(client, url, asked, deadline, pages) as (response, headers),
     ):
-        source = accepted(response, headers, url, offset, known, bounds)
+        source = accepted(response, headers, url, offset, known, wanted)
         if response.status_code == 200:
             offset = 0
             partial.begin(source)
-        _check_room(partial, offset, source)
+        left, free = (source.total or offset) - offset, shutil.disk_usage(partial.path.parent).free
+        if free < left:
+            raise DownloadError(
+                f"{left} bytes are still to come and {free} are free",
+                where=partial.path.parent,
+                fix="Free some space, or choose another disk with PADDLEISA_HOME",
+            )
         deadline.answered()
-        _receive(response, partial, offset, source, bounds, deadline, quiet)
+        _receive(response, partial, offset, source, wanted, deadline)
 
 
 @contextmanager
@@ -196,7 +206,7 @@ def _root(error: BaseException) -> BaseException:
 
 @contextmanager
 def answer(
-    client: httpx.Client, url: str, wanted: dict[str, str], deadline: Deadline, pages: bool = False
+    client: httpx.Client, url: str, asked: dict[str, str], deadline: Deadline, pages: bool = False
 ) -> Iterator[tuple[httpx.Response, Headers]]:
     """The final answer after redirects, each checked: only http and https, and never from https to http.
 
@@ -204,7 +214,7 @@ def answer(
     """
     at = url
     for _ in range(_REDIRECTS):
-        with client.stream("GET", at, headers=wanted, extensions={"trace": deadline.trace}) as response:
+        with client.stream("GET", at, headers=asked, extensions={"trace": deadline.trace}) as response:
             headers = read_headers(response)
             if headers.location is not None:
                 to = address(headers.location, base=at)
@@ -232,7 +242,7 @@ def _page(response: httpx.Response) -> bytes:
 
 
 def accepted(
-    response: httpx.Response, headers: Headers, url: str, offset: int, known: Source | None, bounds: Bounds
+    response: httpx.Response, headers: Headers, url: str, offset: int, known: Source | None, wanted: Wanted
 ) -> Source:
     """The version that the answer belongs to, after every check that its status and headers allow."""
     status, said = response.status_code, f"{response.status_code} {printable(response.reason_phrase)}".strip()
@@ -253,12 +263,12 @@ def accepted(
     source = Source(url, headers.etag, headers.last_modified, total)
     if status == 206 and (known is None or not known.confirmed_by(source)):
         raise Transient("the file changed on the server since the first part of it arrived", restart=True)
-    if not (total is not None or headers.is_chunked or bounds.size or bounds.identified):
+    if not (total is not None or headers.is_chunked or wanted.size or wanted.is_identified):
         raise DownloadError("the server does not say how long the file is, so a cut would go unnoticed", where=url)
-    if bounds.size and total is not None and total != bounds.size:
-        raise DownloadError(f"the server's file has {total} bytes, {bounds.size} are expected", where=url)
-    if total is not None and total > bounds.most:
-        raise DownloadError(f"the server's file has {total} bytes, more than the limit of {bounds.most}", where=url)
+    if wanted.size and total is not None and total != wanted.size:
+        raise DownloadError(f"the server's file has {total} bytes, {wanted.size} are expected", where=url)
+    if total is not None and total > wanted.max_size:
+        raise DownloadError(f"the server's file has {total} bytes, more than the limit of {wanted.max_size}", where=url)
     return source
 
 
@@ -270,29 +280,11 @@ def _total_of_part(headers: Headers, offset: int) -> int:
     return total
 
 
-def _check_room(partial: Partial, offset: int, source: Source) -> None:
-    if source.total is None:
-        return
-    free = shutil.disk_usage(partial.path.parent).free
-    if free < source.total - offset:
-        raise DownloadError(
-            f"{source.total - offset} bytes are still to come and {free} are free",
-            where=partial.path.parent,
-            fix="Free some space, or choose another disk with PADDLEISA_HOME",
-        )
-
-
 def _receive(
-    response: httpx.Response,
-    partial: Partial,
-    offset: int,
-    source: Source,
-    bounds: Bounds,
-    deadline: Deadline,
-    quiet: bool,
+    response: httpx.Response, partial: Partial, offset: int, source: Source, wanted: Wanted, deadline: Deadline
 ) -> None:
     """Append the body at ``offset``; Transient when it ends early, DownloadError when it does not end."""
-    most = source.total or bounds.size or bounds.most
+    most = source.total or wanted.size or wanted.max_size
     bar = tqdm(
         total=source.total,
         initial=offset,
@@ -301,7 +293,7 @@ def _receive(
         unit_scale=True,
         unit_divisor=1024,
         leave=False,
-        disable=True if quiet else None,
+        disable=True if wanted.quiet else None,
     )
     with bar, partial.path.open("r+b" if offset else "wb") as stream:
         stream.seek(offset)
@@ -314,5 +306,5 @@ def _receive(
             offset += len(chunk)
             deadline.received(len(chunk))
             bar.update(len(chunk))
-    if offset < (source.total or bounds.size or 0):
+    if offset < (source.total or wanted.size or 0):
         raise Transient(deadline.missed or "the server sent only a part")
