@@ -17,6 +17,7 @@ import paddle
 
 from paddleisa.build import build_dataset, build_loss, build_model, build_optimizer
 from paddleisa.config import CheckedConfig, Config, check, read_config
+from paddleisa.config.memory import require_step
 from paddleisa.data.check.check import quick_check
 from paddleisa.errors import DataError, TrainingError
 from paddleisa.training import start
@@ -129,6 +130,7 @@ class Trainer:
         config, options = self._config, self._options
         found = start.find(options)
         model = build_model(config)
+        require_step(config, model)
         origin = [] if found else start.load_initial(model, config.to_dict()["model"], options.reinit_classifier)
         optimizer, schedule = build_optimizer(config)
         self._update_rule = optimizer

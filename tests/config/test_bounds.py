@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import paddle
 import pytest
 from paddle import nn
 
 from paddleisa.build import build_dataset, build_model
 from paddleisa.config import Config, check, load_config
+from paddleisa.config.memory import step_bytes
 from paddleisa.errors import ConfigError, UsageError
 from paddleisa.inference.settings import InferenceSettings
 from paddleisa.registry import MODELS
+from paddleisa.training.options import TrainOptions
+from paddleisa.training.trainer import Trainer
 from paddleisa.utils import memory
 from paddleisa.utils.memory import OutOfMemory
 
 DEMO = "isanet_resnet18_os8_scenes_128x128_200"
+LITE = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
+R50 = "isanet_resnet50_os8_voc12aug_512x512_40k"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +75,61 @@ def test_a_network_that_cannot_fit_is_refused_with_its_size(monkeypatch):
     config = Config.from_dict({"model": {"type": "Wide", "num_classes": 2, "width": 10**7}}, source="mine.yml")
     with pytest.raises(OutOfMemory, match=r"^mine.yml: out of memory: a network of 1e\+14 weights needs"):
         build_model(config)
+
+
+def test_a_training_step_that_cannot_fit_is_refused_with_its_size_before_it_is_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "available", lambda: 2**27)
+    config = load_config(DEMO, opts=["batch_size=8", "train_dataset.num_images=8"], purpose="train")
+    with pytest.raises(
+        OutOfMemory, match=r"training step of 8 images of 128x128 pixels needs at least 0\.\d+ GiB, 0\.1"
+    ):
+        Trainer(config, TrainOptions(save_dir=tmp_path))
+
+
+def test_counting_what_a_step_takes_changes_nothing_of_the_model():
+    paddle.seed(1)
+    model = build_model(load_config(DEMO))
+    model.train()
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    drawn = paddle.get_rng_state()[0].current_seed()
+    step_bytes(model, (64, 64), 1)
+    assert model.training and paddle.get_rng_state()[0].current_seed() == drawn
+    assert all((value.numpy() == before[name]).all() for name, value in model.state_dict().items())
+
+
+MEASURED = """
+import sys
+import paddleisa
+import paddle
+from paddleisa.build import build_loss, build_model, build_optimizer
+from paddleisa.config import load_config
+from paddleisa.config.memory import step_bytes
+from paddleisa.utils.memory import PeakMemory
+
+side, batch = map(int, sys.argv[2:])
+config = load_config(sys.argv[1])
+model, loss = build_model(config), build_loss(config)
+optimizer, schedule = build_optimizer(config)
+updates = optimizer.create(model, schedule.scheduler(10))
+images, labels = paddle.randn([batch, 3, side, side]), paddle.randint(0, 2, [batch, side, side])
+expected = step_bytes(model, (side, side), batch)
+with PeakMemory() as peak:
+    sum(loss(model(images), labels)).backward()
+    updates.step()
+print(expected / 2**20, peak.growth / 2**20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux to measure peak memory")
+@pytest.mark.parametrize(("name", "side", "batch"), [(DEMO, 128, 4), (DEMO, 256, 4), (LITE, 256, 4), (R50, 256, 2)])
+def test_what_a_step_is_expected_to_take_is_within_a_third_of_the_measured_peak(name, side, batch):
+    words = [sys.executable, "-c", MEASURED, name, str(side), str(batch)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    expected, measured = map(float, done.stdout.split())
+    print(f"{name} {side} {batch}: {expected:.0f} MiB expected, {measured:.0f} MiB measured")
+    assert 2 / 3 < expected / measured < 4 / 3
 
 
 @pytest.mark.parametrize("part", ["train", "val"])
