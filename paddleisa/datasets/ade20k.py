@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import from_hex
@@ -13,18 +11,12 @@ _ARCHIVE = "ADEChallengeData2016.zip"
 
 
 @DATASETS.register
-class ADE20K(SegmentationData):
+class ADE20K(PublicData):
     """ADE20K's 150 classes, images and labels paired by name, in the order of the names.
 
     ``dataset_root`` holds ``images/FOLDER/NAME.jpg`` and ``annotations/FOLDER/NAME.png``, FOLDER being training or
     validation. On disk classes are counted from 1, and 0 is everything else; here they are 0 to 149, and everything
     else is 255, ignored.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder ADEChallengeData2016.
-        mode: train (20210 images) or val (2000).
-        edge: accepted for PaddleSeg's configs.
     """
 
     num_classes = 150
@@ -77,13 +69,3 @@ class ADE20K(SegmentationData):
             f"unzip -q {_ARCHIVE} -d {{parent}}",
         ),
     )
-
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str = source.root,
-        mode: Literal["train", "val"] = "train",
-        edge: Edge = False,
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)

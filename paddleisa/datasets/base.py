@@ -1,7 +1,8 @@
-"""What every data set is, and the data set given by a list file."""
+"""What every data set is, and what those are that the package knows."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -9,28 +10,19 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
-from pydantic import AfterValidator, Field
 
 from paddleisa.datasets.classes import IGNORED, Classes, classes_of
 from paddleisa.datasets.image_header import TURNS
 from paddleisa.datasets.images import decode_turned, read_bytes, read_label
 from paddleisa.datasets.inventory import Inventory, Row
-from paddleisa.datasets.layouts import Layout, ListFile, Source
-from paddleisa.errors import ConfigError, DataError
-from paddleisa.registry import DATASETS, TRANSFORMS, NoEffect
+from paddleisa.datasets.layouts import Layout, Source
+from paddleisa.errors import DataError
+from paddleisa.registry import TRANSFORMS
 from paddleisa.transforms import Compose
 
 Transforms = list[Annotated[object, TRANSFORMS]]
 Edge = Literal[False]  # PaddleSeg's configs may hold ``edge: False``; no model here has an edge branch
 
-
-def _rgb(channels: int) -> int:
-    if channels != 3:
-        raise ValueError("is always 3: every image is read as RGB, grey ones too. Remove the line")
-    return channels
-
-
-Channels = Annotated[int, AfterValidator(_rgb)]
 _EVALUATION, _TRAINING = 0, 1  # streams of random numbers that never meet
 
 
@@ -96,6 +88,13 @@ class SegmentationData:
             raise TypeError(f"{cls.__name__} has no layout: its files are not known before it is built")
         return layout.survey(Path(str(options["dataset_root"])), str(options["mode"]), cls.source)
 
+    def _open(self, transforms: list, options: Mapping[str, object]) -> None:
+        """The rest of a constructor whose options say what the labels mean."""
+        given = classes_of(type(self), options)
+        self.num_classes, self.class_names, self.palette = len(given), given.names, given.palette
+        self.ignore_index, self.reduce_zero_label = given.ignore_index, given.reduce_zero_label
+        SegmentationData.__init__(self, transforms, self.survey(options).require(), str(options["mode"]))
+
     @cached_property
     def meaning(self) -> Classes:
         """What the numbers in its labels mean."""
@@ -154,61 +153,40 @@ class SegmentationData:
             )
 
 
-@DATASETS.register
-class Dataset(SegmentationData):
-    """The data set of a list file: a line ``image label`` per sample (``listing`` has the details).
+class PublicData(SegmentationData):
+    """A data set that is declared: its class holds facts only, and its constructor's root and modes are among them.
 
     Args:
         transforms: built transforms, in order.
-        dataset_root: folder that the names in the list are relative to.
-        num_classes: number of classes; labels hold 0 to num_classes - 1 and ``ignore_index``.
-        mode: which of the three lists to use.
-        train_path: the list for mode train. Relative to the working folder, as in PaddleSeg, or to ``dataset_root``.
-        val_path: the list for mode val.
-        test_path: the list for mode test, where a line may hold an image without a label.
-        separator: what stands between image and label in a line.
-        ignore_index: label value of pixels that do not count.
+        dataset_root: the folder that holds the data.
+        mode: which part of it.
         edge: accepted for PaddleSeg's configs.
-        img_channels: accepted for PaddleSeg's configs.
-        class_names: a name per class, for reports; numbers when not given.
-        palette: colours for pictures: a data set's name (cityscapes, voc, ade20k, camvid, ...) or an (R, G, B) per
-            class.
-        reduce_zero_label: labels count classes from 1 and hold 0 where there is none.
-        shuffle: accepted for PaddleSeg's configs.
+
+    Attributes:
+        modes: its parts, the first one the default; () takes those of ``layout``.
     """
 
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str,
-        num_classes: Annotated[int, Field(gt=0, le=255)],
-        mode: Literal["train", "val", "test"] = "train",
-        train_path: str | None = None,
-        val_path: str | None = None,
-        test_path: str | None = None,
-        separator: Annotated[str, Field(min_length=1)] = " ",
-        ignore_index: Annotated[int, Field(ge=0, le=255)] = IGNORED,
-        edge: Edge = False,
-        img_channels: Channels = 3,
-        class_names: list[str] | None = None,
-        palette: str | list[tuple[int, int, int]] | None = None,
-        reduce_zero_label: bool = False,
-        shuffle: Annotated[bool, NoEffect("training draws its images in an order of its own, from the seed")] = False,
-    ):
-        options = {k: v for k, v in locals().items() if k not in ("self", "transforms", "__class__")}
-        meaning = classes_of(Dataset, options)
-        self.num_classes, self.class_names, self.palette = num_classes, meaning.names, meaning.palette
-        self.ignore_index, self.reduce_zero_label = ignore_index, reduce_zero_label
+    modes: ClassVar[tuple[str, ...]] = ()
+    __signature__: ClassVar[inspect.Signature | None]
+
+    def __init__(self, transforms: Transforms, dataset_root: str = "", mode: str = "train", edge: Edge = False):
+        options = {"dataset_root": dataset_root or self.source.root, "mode": mode}
         super().__init__(transforms, self.survey(options).require(), mode)
 
-    @classmethod
-    def layout_for(cls, options: Mapping[str, object]) -> ListFile:
-        """The list of the mode; ConfigError where there is none."""
-        mode = str(options["mode"])
-        path = options.get(f"{mode}_path")
-        if path is None:
-            raise ConfigError(f"mode is {mode!r} and there is no {mode}_path", fix=f"Give {mode}_path, the list file")
-        return ListFile(str(path), str(options["separator"]), labels=mode != "test")
+    def __init_subclass__(cls) -> None:
+        """Write down what configs are checked against and ``paddleisa components`` tells: this root, these modes."""
+        super().__init_subclass__()
+        cls.__signature__ = None
+        modes = cls.modes or tuple(getattr(cls.layout, "parts", ()))
+        if modes and cls.__init__ is PublicData.__init__:
+            takes = inspect.signature(PublicData.__init__)
+            options = {name: option for name, option in takes.parameters.items() if name != "self"}
+            options["dataset_root"] = options["dataset_root"].replace(default=cls.source.root)
+            options["mode"] = options["mode"].replace(annotation=Literal[modes], default=modes[0])
+            cls.__signature__ = takes.replace(parameters=list(options.values()))
+            counted = ", ".join(f"{mode} ({cls.counts[mode]} images)" if mode in cls.counts else mode for mode in modes)
+            text = f"Args:\n    dataset_root: {cls.source.folder}.\n    mode: {counted}."
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{text}"
 
 
 def _require_certain(sample: dict, turned: int) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import from_hex
@@ -30,18 +28,12 @@ TO_TRAIN_ID, TO_LABEL_ID = _tables()
 
 
 @DATASETS.register
-class Cityscapes(SegmentationData):
+class Cityscapes(PublicData):
     """Cityscapes' fine annotations, paired by name, in the order of the names.
 
     ``dataset_root`` holds ``leftImg8bit/MODE/CITY/NAME_leftImg8bit.png`` and
     ``gtFine/MODE/CITY/NAME_gtFine_labelTrainIds.png``. The download has ``labelIds`` only; ``paddleisa prepare
     cityscapes ROOT`` makes the others from them. The test part has no labels.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder that holds leftImg8bit and gtFine.
-        mode: train (2975 images), val (500) or test (1525).
-        edge: accepted for PaddleSeg's configs.
     """
 
     num_classes = 19
@@ -79,13 +71,3 @@ class Cityscapes(SegmentationData):
         ),
         archives={"leftImg8bit_trainvaltest.zip": ".", "gtFine_trainvaltest.zip": "."},
     )
-
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str = source.root,
-        mode: Literal["train", "val", "test"] = "train",
-        edge: Edge = False,
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)

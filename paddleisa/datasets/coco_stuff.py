@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.classes import IGNORED
 from paddleisa.datasets.layouts import NameLists, PairedFolders, Source
 from paddleisa.registry import DATASETS
@@ -47,18 +45,12 @@ def _table(first: int) -> np.ndarray:
 
 
 @DATASETS.register
-class CocoStuff(SegmentationData):
+class CocoStuff(PublicData):
     """COCO-Stuff 164k, images and labels paired by name, in the order of the names.
 
     ``dataset_root`` holds ``images/{train2017,val2017}/NAME.jpg`` and ``annotations/{train2017,val2017}/NAME.png`` with
     classes 0 to 170, as PaddleSeg has them. ``paddleisa prepare dataset CocoStuff ROOT`` makes them from the official
     ``stuffthingmaps``, whose numbers are COCO's ids less 1.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder that holds images and annotations.
-        mode: train (118287 images) or val (5000).
-        edge: accepted for PaddleSeg's configs.
     """
 
     num_classes = 171
@@ -93,28 +85,13 @@ class CocoStuff(SegmentationData):
         },
     )
 
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str = source.root,
-        mode: Literal["train", "val"] = "train",
-        edge: Edge = False,
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)
-
 
 @DATASETS.register
-class CocoStuff10k(SegmentationData):
+class CocoStuff10k(PublicData):
     """COCO-Stuff 10k, version 1.1, by the names in its lists; ``val`` is its test list, on which papers report.
 
     ``dataset_root`` holds the archive's ``images``, ``annotations`` (MATLAB files) and ``imageLists``, and ``labels``,
     which ``paddleisa prepare dataset CocoStuff10k ROOT`` makes: classes 0 to 170 from COCO's ids 1 to 182.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder that holds images and imageLists.
-        mode: train (9000 images) or val (1000).
     """
 
     num_classes = 171
@@ -144,9 +121,3 @@ class CocoStuff10k(SegmentationData):
         archives={"cocostuff-10k-v1.1.zip": "."},
         matrix="S",
     )
-
-    def __init__(
-        self, transforms: Transforms, dataset_root: str = source.root, mode: Literal["train", "val"] = "train"
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from paddleisa.datasets.base import SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import from_hex
@@ -14,16 +12,11 @@ MIRRORED = ((14, 15), (16, 17), (18, 19))
 
 
 @DATASETS.register
-class LIP(SegmentationData):
+class LIP(PublicData):
     """LIP's 20 classes with the background, images and labels paired by name, in the order of the names.
 
     ``dataset_root`` holds ``train_images``, ``val_images``, ``train_segmentations`` and ``val_segmentations``. A flip
     must exchange left and right: ``{type: RandomHorizontalFlip, swapped_labels: [[14, 15], [16, 17], [18, 19]]}``.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder that holds train_images.
-        mode: train (30462 images) or val (10000).
     """
 
     num_classes = 20
@@ -51,9 +44,3 @@ class LIP(SegmentationData):
             "# Its authors share it: TrainVal_images.zip and TrainVal_parsing_annotations.zip, http://sysu-hcp.net/lip",
         ),
     )
-
-    def __init__(
-        self, transforms: Transforms, dataset_root: str = source.root, mode: Literal["train", "val"] = "train"
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)

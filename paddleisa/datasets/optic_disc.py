@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.layouts import ListFile, Source
 from paddleisa.registry import DATASETS
 
@@ -15,16 +14,13 @@ _ARCHIVE = "optic_disc_seg.zip"
 
 
 @DATASETS.register
-class OpticDiscSeg(SegmentationData):
+class OpticDiscSeg(PublicData):
     """OpticDiscSeg by its lists ``train_list.txt``, ``val_list.txt`` and ``test_list.txt``, 2 classes.
 
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder optic_disc_seg, which holds the lists.
-        mode: train, val or test; a line of the last may hold an image alone.
-        edge: accepted for PaddleSeg's configs.
+    A line of the last may hold an image alone.
     """
 
+    modes = ("train", "val", "test")
     num_classes = 2
     class_names = ["background", "optic disc"]
     palette = np.array([[0, 0, 0], [128, 0, 0]], np.uint8)
@@ -38,16 +34,6 @@ class OpticDiscSeg(SegmentationData):
             f"mkdir -p {{parent}} && unzip -q {_ARCHIVE} -d {{parent}}",
         ),
     )
-
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str = source.root,
-        mode: Literal["train", "val", "test"] = "train",
-        edge: Edge = False,
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)
 
     @classmethod
     def layout_for(cls, options: Mapping[str, object]) -> ListFile:

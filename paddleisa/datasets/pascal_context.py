@@ -5,11 +5,9 @@ https://cs.stanford.edu/~roozbeh/pascal-context
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.layouts import NameLists, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import bit_colours
@@ -41,18 +39,12 @@ def _table() -> np.ndarray:
 
 
 @DATASETS.register
-class PascalContext(SegmentationData):
+class PascalContext(PublicData):
     """PASCAL-Context with its 60 classes, the background counted, as PaddleSeg has it.
 
     ``dataset_root`` is the folder VOC2010 with ``JPEGImages``, ``Context/NAME.png`` and
     ``ImageSets/Segmentation/{train,val,trainval}_context.txt``. ``paddleisa prepare dataset PascalContext ROOT`` makes
     labels and lists from the official MATLAB files (``trainval/NAME.mat``) and VOC 2010's own lists.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder VOC2010.
-        mode: train, val or trainval.
-        edge: accepted for PaddleSeg's configs.
     """
 
     num_classes = 60
@@ -83,27 +75,10 @@ class PascalContext(SegmentationData):
         matrix="LabelMap",
     )
 
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str = source.root,
-        mode: Literal["train", "val", "trainval"] = "train",
-        edge: Edge = False,
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)
-
 
 @DATASETS.register
 class PascalContext59(PascalContext):
-    """PASCAL-Context without its background, which is ignored: the 59 classes of the papers, from the same files.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder VOC2010.
-        mode: train, val or trainval.
-        edge: accepted for PaddleSeg's configs.
-    """
+    """PASCAL-Context without its background, which is ignored: the 59 classes of the papers, from the same files."""
 
     num_classes = 59
     class_names = NAMES[1:]

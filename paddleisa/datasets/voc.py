@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from paddleisa.datasets.base import Edge, SegmentationData, Transforms
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.layouts import NameLists, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import bit_colours
@@ -13,18 +11,12 @@ _LABELS, _ARCHIVE = "SegmentationClass/{name}.png", "VOCtrainval_11-May-2012.tar
 
 
 @DATASETS.register
-class PascalVOC(SegmentationData):
+class PascalVOC(PublicData):
     """PASCAL VOC 2012's segmentation part: 21 classes with the background, 255 along the objects' borders ignored.
 
     ``dataset_root`` holds ``VOC2012/JPEGImages``, ``VOC2012/SegmentationClass`` and
     ``VOC2012/ImageSets/Segmentation``. Mode trainaug adds the images of ``aug.txt`` with labels from
     ``SegmentationClassAug``; ``paddleisa prepare voc ROOT`` makes both from the SBD download.
-
-    Args:
-        transforms: built transforms, in order.
-        dataset_root: the folder VOCdevkit, which holds VOC2012.
-        mode: train (1464 images), val (1449), trainval (2913) or trainaug (10582).
-        edge: accepted for PaddleSeg's configs.
     """
 
     num_classes = 21
@@ -56,13 +48,3 @@ class PascalVOC(SegmentationData):
         prepare="paddleisa prepare voc {root}",
         get=("paddleisa prepare voc {root}",),  # downloads it
     )
-
-    def __init__(
-        self,
-        transforms: Transforms,
-        dataset_root: str = source.root,
-        mode: Literal["train", "val", "trainval", "trainaug"] = "train",
-        edge: Edge = False,
-    ):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from paddleisa.config import Config
 from paddleisa.data.check.check import check_config, quick_check
-from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.classes import named_palettes
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.errors import DataError
@@ -17,7 +17,7 @@ from paddleisa.reproduce.preflight import data_commands, data_digest
 
 
 @DATASETS.register
-class ToyPonds(SegmentationData):
+class ToyPonds(PublicData):
     """Water and land, counted from 1."""
 
     num_classes = 2
@@ -27,10 +27,6 @@ class ToyPonds(SegmentationData):
     counts = {"train": 3, "val": 2}
     layout = PairedFolders("photo/{part}/*.jpg", "truth/{part}/*_t.png", {"train": "a", "val": "b"})
     source = Source("data/ponds", "the folder ponds", "ponds.zip", "ponds.zip", get=("unzip ponds.zip -d {root}",))
-
-    def __init__(self, transforms: list, dataset_root: str = source.root, mode: str = "train"):
-        samples = self.survey({"dataset_root": dataset_root, "mode": mode}).require()
-        super().__init__(transforms, samples, mode)
 
 
 @pytest.fixture
