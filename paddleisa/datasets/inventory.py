@@ -15,12 +15,73 @@ Row = tuple[str, str | None]  # image, label; None where the data set has none
 Level = Literal["error", "warning"]
 
 
+class Kind(NamedTuple):
+    """A kind of finding: its title in reports, whether it must be repaired, and what to do where nothing more is known.
+
+    docs/data.md says more about each.
+    """
+
+    title: str
+    level: Level = "error"
+    fix: str = ""
+
+
+KINDS = {
+    "data_set": Kind("The data set cannot be opened"),
+    "list_missing": Kind("List file missing"),
+    "list_encoding": Kind("List file is not UTF-8"),
+    "list_empty": Kind("List file names no image"),
+    "list_columns": Kind("Line of a list with too few or too many columns"),
+    "list_crlf": Kind("List file with Windows line ends", "warning"),
+    "list_twice": Kind("Image listed twice", "warning", "Remove one"),
+    "non_ascii": Kind("Names with letters beyond ASCII", "warning", "Rename the files in plain letters and digits"),
+    "same_file": Kind("Image and label are one file", fix="Name the label"),
+    "missing_image": Kind("Image missing"),
+    "missing_label": Kind("Label missing"),
+    "extra_label": Kind("Label without an image"),
+    "broken_symlink": Kind("Link to a file that is gone"),
+    "unreadable": Kind("File cannot be read"),
+    "empty_file": Kind("Empty file"),
+    "truncated": Kind("File cut off"),
+    "damaged": Kind("File damaged"),
+    "not_an_image": Kind("Not an image"),
+    "image_mode": Kind("Image of another kind than the others", "warning"),
+    "odd_size": Kind("Image of another size than the others", "warning", "Make sure that it belongs here"),
+    "exif": Kind("Image with an EXIF orientation"),
+    "label_jpeg": Kind("Label saved as JPEG"),
+    "label_16_bit": Kind("Label with 16 bits"),
+    "label_colours": Kind("Label holds colours instead of class ids"),
+    "label_grey_shades": Kind("Label holds shades of grey instead of class ids"),
+    "label_stretched": Kind("Class ids stretched for viewing"),
+    "label_0_255": Kind("Mask of 0 and 255"),
+    "label_one_based": Kind("Classes counted from 1"),
+    "label_ids": Kind("Cityscapes labelIds instead of trainIds"),
+    "label_255": Kind("255 is a value, and not the ignored one"),
+    "class_too_large": Kind("Class id too large"),
+    "stale_train_ids": Kind("trainIds that do not belong to the labelIds"),
+    "no_class": Kind("Label without any class", "warning"),
+    "nothing_labelled": Kind("No label has any class"),
+    "one_class": Kind("One class only", "warning"),
+    "palette_lost": Kind("Palette lost", "warning"),
+    "palette_differs": Kind("Palette of another order"),
+    "wrong_size": Kind("Label of another size than its image", fix="Use the label that was made for this image"),
+    "swapped_label": Kind("Label of another image", fix="Pair each image with the label that was made for it"),
+    "duplicate_across_splits": Kind("Image in both training and validation"),
+    "near_duplicate": Kind("Almost the same image in training and validation", "warning"),
+    "duplicate": Kind("Image twice in one split", "warning", "Remove one of the two"),
+    "val_in_aug": Kind("Validation image in aug.txt"),
+    "count": Kind("Another number of images than published", "warning"),
+    "class_absent": Kind("Class that never occurs", "warning"),
+    "num_classes": Kind("Model and data differ in their classes"),
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or that looks so.
 
     Attributes:
-        kind: a key of ``paddleisa.data.check.findings.KINDS``.
+        kind: a key of ``KINDS``.
         level: error: training would fail or learn something wrong; warning: probably not meant.
         file: the file, or the line of a list (``FILE:LINE``).
         problem: what is wrong with it.
@@ -57,10 +118,11 @@ class Inventory:
     raw: dict[str, str] = field(default_factory=dict)
 
     def add(
-        self, kind: str, file: object, problem: str, fix: str, row: int | None = None, level: Level = "error"
+        self, kind: str, file: object, problem: str, fix: str = "", row: int | None = None, level: Level | None = None
     ) -> None:
-        """Note a finding."""
-        self.findings.append(Finding(kind, level, str(file), problem, fix, row))
+        """Note a finding; advice and level are those of its kind unless they are given."""
+        usual = KINDS[kind]
+        self.findings.append(Finding(kind, level or usual.level, str(file), problem, fix or usual.fix, row))
 
     def add_missing(self, fix: str, start: int = 0) -> None:
         """Note every file of the rows from ``start`` that is not there; ``fix`` where the reason gives none."""

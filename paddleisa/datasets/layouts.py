@@ -287,7 +287,7 @@ def _text_of(found: Inventory, path: Path, fix: str) -> str | None:
         return None
     if "\r" in text:
         why = "has Windows line ends: fine here, other programs take them for part of the names"
-        found.add("list_crlf", path, why, f"Run: sed -i 's/\\r$//' {path}", level="warning")
+        found.add("list_crlf", path, why, f"Run: sed -i 's/\\r$//' {path}")
     return text
 
 

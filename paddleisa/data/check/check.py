@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,13 +12,10 @@ from tqdm import tqdm
 
 from paddleisa.config import Config
 from paddleisa.data.check.duplicates import find_duplicates, find_exchanged
-from paddleisa.data.check.file_stats import SampleStats, examine, examine_arrays
-from paddleisa.data.check.findings import KINDS, grouped, ordered
-from paddleisa.data.check.list_names import check_names
-from paddleisa.data.check.rules import StatsByRow, check_files, check_set, class_counts
+from paddleisa.data.check.rules import StatsByRow, check_files, check_names, check_set, class_counts
 from paddleisa.data.check.split import Split, Which, take_split
-from paddleisa.data.check.stats_cache import StatsCache
-from paddleisa.datasets.inventory import Finding
+from paddleisa.data.check.stats import SampleStats, StatsCache, examine, examine_arrays
+from paddleisa.datasets.inventory import KINDS, Finding
 from paddleisa.errors import ConfigError, DataError
 from paddleisa.utils.concurrency import prefetched
 
@@ -82,7 +80,7 @@ class DataCheck:
         """For the terminal: each kind once, with its first files."""
         lines = [part.summary() for part in self.parts]
         for (kind, level), found in grouped(self.findings).items():
-            lines.append(f"{level}: {KINDS[kind]} ({len(found)})")
+            lines.append(f"{level}: {KINDS[kind].title} ({len(found)})")
             lines += [f"  {f.split}: {f.file}: {f.problem}. {f.fix}" for f in found[:_SHOWN]]
             if len(found) > _SHOWN:
                 lines.append(f"  ... and {len(found) - _SHOWN} more")
@@ -138,16 +136,11 @@ def check_config(
     for name in which:
         split = take_split(config, name)
         stats = _look_at_few(split) if quick else _look_at_all(split, cache, workers, progress)
-        check_names(split)
-        check_files(split, stats)
-        check_set(split, stats, quick)
-        if not quick:
-            find_exchanged(split, stats)
-        parts.append(Checked(split, stats))
+        parts.append(_judged(split, stats, quick))
     if not quick:
         find_duplicates([(part.split, part.stats) for part in parts])
     _check_classes(config, parts)
-    return DataCheck(config.name, parts, ordered(_findings(parts)), time.perf_counter() - start)
+    return DataCheck(config.name, parts, _findings(parts), time.perf_counter() - start)
 
 
 def quick_check(config: Config, which: Which) -> None:
@@ -163,11 +156,7 @@ def quick_check(config: Config, which: Which) -> None:
     split = take_split(config, which)
     if split.reader is not None:
         return
-    stats = _look_at_few(split)
-    check_names(split)
-    check_files(split, stats)
-    check_set(split, stats, quick=True)
-    report = DataCheck(config.name, [], ordered(_findings([Checked(split, stats)])))
+    report = DataCheck(config.name, [], _findings([_judged(split, _look_at_few(split), quick=True)]))
     for found in grouped(report.warnings).values():
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         print(f"data: {which}: {found[0].file}: {found[0].problem}{more}. {found[0].fix}", file=sys.stderr)
@@ -183,8 +172,31 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then by kind in the order of ``KINDS``, then by file."""
+    rank = {kind: number for number, kind in enumerate(KINDS)}
+    return sorted(findings, key=lambda f: (f.level != "error", rank[f.kind], f.split, f.file))
+
+
+def grouped(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
+    """{(kind, level): its findings}, in the order in which they are given."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.kind, finding.level), []).append(finding)
+    return groups
+
+
+def _judged(split: Split, stats: StatsByRow, quick: bool) -> Checked:
+    check_names(split)
+    check_files(split, stats)
+    check_set(split, stats, quick)
+    if not quick:
+        find_exchanged(split, stats)
+    return Checked(split, stats)
+
+
 def _findings(parts: list[Checked]) -> list[Finding]:
-    return [replace(finding, split=part.split.which) for part in parts for finding in part.split.findings]
+    return ordered(replace(finding, split=part.split.which) for part in parts for finding in part.split.findings)
 
 
 def _look_at_few(split: Split) -> StatsByRow:

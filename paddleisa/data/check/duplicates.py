@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from paddleisa.data.check.file_stats import EDGES, THUMBNAIL
 from paddleisa.data.check.rules import StatsByRow
 from paddleisa.data.check.split import Split
+from paddleisa.data.check.stats import EDGES, THUMBNAIL
 
 # Root mean square difference of 16 x 16 thumbnails, shades of grey. Copies of another size or JPEG quality differ by
 # up to 1; the closest neighbours of CamVid's one frame per second by 3.6.
@@ -34,8 +34,7 @@ def find_duplicates(splits: list[tuple[Split, StatsByRow]]) -> None:
                 fix = "Take it out of one: what was trained on cannot be scored"
                 split.add("duplicate_across_splits", image, f"is the same image as {twin} in {first.which}", fix, other)
             elif image != twin:
-                fix = "Remove one of the two"
-                split.add("duplicate", image, f"is the same image as {twin}", fix, other, "warning")
+                split.add("duplicate", image, f"is the same image as {twin}", row=other)
     if len(splits) == 2:
         _find_near(*splits)
 
@@ -57,7 +56,7 @@ def _find_near(first: tuple[Split, StatsByRow], second: tuple[Split, StatsByRow]
             if error**0.5 < ALMOST and stats[a].image.digest != other_stats[b].image.digest and block[column].std() > 4:
                 fix = "Look at both. If they show one moment, take it out of one: what was trained on cannot be scored"
                 problem = f"looks like {one.rows[a][0]} in {one.which} (difference {error**0.5:.1f} of 255)"
-                two.add("near_duplicate", two.rows[b][0], problem, fix, b, "warning")
+                two.add("near_duplicate", two.rows[b][0], problem, fix, b)
 
 
 def find_exchanged(split: Split, stats: StatsByRow) -> None:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from paddleisa.data.check.browse import IGNORED, shrunk
-from paddleisa.data.check.check import Checked, DataCheck, counted
-from paddleisa.data.check.findings import KINDS, grouped
+from paddleisa.data.check.check import Checked, DataCheck, counted, grouped
 from paddleisa.datasets.images import read_image, read_label
+from paddleisa.datasets.inventory import KINDS
 from paddleisa.errors import DataError
 from paddleisa.visual.html import Picture, picture, render
 from paddleisa.visual.overlay import colorize, overlay
@@ -22,7 +22,6 @@ PER_KIND = 6
 SAMPLES = 6  # of each split
 _LISTED = 1000  # names of a kind
 _EDGE = 300  # pixels of a picture's longer side
-_NAME, _BAR, _NUMBER, _LINE, _GAP = 150, 620, 110, 11, 8  # pixels of the chart
 
 
 def page(report: DataCheck) -> str:
@@ -58,7 +57,7 @@ def _groups(report: DataCheck) -> list[dict[str, object]]:
                 pictures = _pictures(parts[finding.split], finding.row)
             shown.append({**vars(finding), "pictures": pictures})
         others, cut = [finding.file for finding in found[PER_KIND:_LISTED]], len(found) > _LISTED
-        group = {"title": KINDS[kind], "level": level, "count": len(found), "shown": shown}
+        group = {"title": KINDS[kind].title, "level": level, "count": len(found), "shown": shown}
         groups.append({**group, "others": others, "cut": cut})
     return groups
 
@@ -83,39 +82,18 @@ def _common(values: Iterable[str]) -> str:
     return ", ".join(f"{value} ({count:,})" for value, count in counts[:3]) + (", ..." if len(counts) > 3 else "")
 
 
-def _chart(parts: list[Checked]) -> dict[str, object] | None:
-    """One group of bars per class, one bar per split, in the class's colour; later splits are drawn hatched.
+def _chart(parts: list[Checked]) -> list[dict[str, object]]:
+    """One row per class, with one bar per split in the class's colour; later splits are drawn hatched.
 
     Bars are logarithmic, since shares of classes span four orders of magnitude; the numbers beside them are exact.
     """
-    if not parts:
-        return None
-    classes, group = parts[0].split.classes, _LINE * len(parts) + _GAP
-    ticks = [
-        {"x": _NAME + round(_length(10.0**power)), "text": f"{10.0 ** (power + 2):g} %", "anchor": "middle"}
-        for power in range(-4, 1)
-    ]
-    ticks[-1]["anchor"] = "end"
-    names = [{"y": 20 + n * group + group // 2 + 1, "text": name} for n, name in enumerate(classes.names)]
-    bars = []
-    for line, part in enumerate(parts):
-        counts = np.array(part.counts)
-        for number, share in enumerate(counts / counts.sum()):
-            amount = f"{100 * share:.3g} %" if share else "never"
-            bar: dict[str, object] = {
-                "y": 20 + number * group + line * _LINE,
-                "width": round(_length(share), 1),
-                "hatched": line > 0,
-            }
-            bar |= {"colour": "#" + bytes(classes.palette[number]).hex(), "seen": bool(share)}
-            bars.append({**bar, "text": f"{part.split.which} {amount}"})
-    size = {"width": _NAME + _BAR + _NUMBER, "height": group * len(classes) + 20, "left": _NAME}
-    return {**size, "ticks": ticks, "names": names, "bars": bars}
-
-
-def _length(share: float) -> float:
-    """A bar's length: 0.01 % and less has none, 100 % the whole width."""
-    return 0.0 if share <= 0 else max(2.0, _BAR * (4 + float(np.log10(max(share, 1e-4)))) / 4)
+    rows: list[dict[str, object]] = []
+    for number, name in enumerate(parts[0].split.classes.names if parts else ()):
+        shares = [(part.split.which, part.counts[number] / sum(part.counts)) for part in parts]
+        # 0.01 % and less has no bar, 100 % the whole width; what occurs at all is seen.
+        bars = [(w, s, max(0.3, 25 * (4 + float(np.log10(max(s, 1e-4))))) if s else 0) for w, s in shares]
+        rows.append({"name": name, "colour": "#" + bytes(parts[0].split.classes.palette[number]).hex(), "bars": bars})
+    return rows
 
 
 def _samples(part: Checked) -> list[tuple[str, list[Picture]]]:

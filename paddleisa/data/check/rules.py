@@ -1,35 +1,78 @@
-"""From what is known of a split's files to what is wrong with them."""
+"""From the names in a split's lists, and from what is known of its files, to what is wrong with them."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from paddleisa.data.check.file_stats import FileProblem, ImageStats, LabelStats, SampleStats
-from paddleisa.data.check.label_values import Pattern, name_colours, name_mask, name_values
+from paddleisa.data.check.label_values import name_colours, name_mask, name_values
 from paddleisa.data.check.split import Split
+from paddleisa.data.check.stats import ImageStats, LabelStats, Problem, SampleStats
 from paddleisa.datasets.classes import Classes
 from paddleisa.datasets.inventory import Level
 
 StatsByRow = dict[int, SampleStats]
 _MOST, _FEW = 0.8, 5  # something is "unlike the others" when 80 % of at least 5 agree on another value
+_ENDINGS = re.compile(
+    r"(_leftImg8bit|_gtFine|_gtCoarse|_labelTrainIds|_labelIds|[_-]?(masks?|labels?|seg|gt|annot|image|img)|_L)$",
+    re.IGNORECASE,
+)
+
+
+def check_names(split: Split) -> None:
+    """Add what is wrong with the lines of a list; nothing where no list names the samples."""
+    if not split.places:
+        return
+    images = Counter(image for image, _ in split.rows)
+    strange = []
+    for number, (image, label) in enumerate(split.rows):
+        place = split.places[number]
+        if images.pop(image, 1) > 1:
+            split.add("list_twice", place, f"{image} is listed more than once", row=number)
+        if image == label:
+            split.add("same_file", place, "image and label are the same file", row=number)
+        strange += [name for name in (image, label or "") if not name.removeprefix(str(split.root)).isascii()]
+    if strange:
+        text = f"{len(strange)} names hold letters beyond ASCII: fine here, but archives and other programs change them"
+        split.add("non_ascii", strange[0], text)
+    _check_pairs(split)
+
+
+def _check_pairs(split: Split) -> None:
+    """Lines whose image and label are named alike, but for a few."""
+    pairs = [(number, Path(image).stem, Path(label).stem) for number, (image, label) in enumerate(split.rows) if label]
+    for alike in (lambda a, b: core(a) == core(b), lambda a, b: re.findall(r"\d+", a) == re.findall(r"\d+", b) != []):
+        wrong = [(number, a, b) for number, a, b in pairs if not alike(a, b)]
+        if len(wrong) <= (1 - _MOST) * len(pairs):
+            for number, image, label in wrong:
+                problem = f"pairs {image} with {label}; in the other lines the names belong together"
+                split.add("swapped_label", split.places[number], problem, row=number)
+            return
+
+
+def core(stem: str) -> str:
+    """A file's name without what says image or label: ``frame_07_mask`` and ``frame_07`` are one."""
+    while (shorter := _ENDINGS.sub("", stem)) not in ("", stem):
+        stem = shorter
+    return stem
 
 
 def check_files(split: Split, stats: StatsByRow) -> None:
     """Add to ``split.findings`` what is wrong with the files of its rows."""
     usable: dict[int, LabelStats] = {}
     for number, sample in stats.items():
-        image_path, label_path = split.rows[number][0], str(split.rows[number][1])
-        _trouble(split, sample.image.trouble, image_path, number, "image")
+        _trouble(split, sample.image.trouble, "image", number)
         if sample.label is None:
             continue
         if sample.label.trouble is None:
             usable[number] = sample.label
         elif sample.label.trouble.kind == "label_colours":
-            _note(split, name_colours(sample.label.colours, split.classes), label_path, number)
+            _trouble(split, name_colours(sample.label.colours, split.classes), "label", number)
         else:
-            _trouble(split, sample.label.trouble, label_path, number, "label")
+            _trouble(split, sample.label.trouble, "label", number)
     _values(split, usable)
     _sizes(split, stats)
     _unlike(split, {n: f.image for n, f in stats.items() if f.image.trouble is None})
@@ -46,9 +89,7 @@ def check_set(split: Split, stats: StatsByRow, quick: bool = False) -> None:
     if split.expected is not None and len(split.rows) != split.expected and split.rows:
         fix = "Unpack the archives again" if split.by == "published" else "Generate the data again"
         problem = f"{len(split.rows)} images instead of the {split.by} {split.expected}"
-        split.add(
-            "count", f"{split.root} ({split.mode})", problem, f"{fix}, unless a part is what you want", None, "warning"
-        )
+        split.add("count", f"{split.root} ({split.mode})", problem, f"{fix}, unless a part is what you want")
     counts = class_counts(split, stats)
     known = {finding.kind for finding in split.findings}
     if quick or not sum(counts) or known & {"label_0_255", "one_class"}:
@@ -60,7 +101,7 @@ def check_set(split: Split, stats: StatsByRow, quick: bool = False) -> None:
             fix = "Its IoU will mean nothing: correct the labels, or leave the class out"
             if number == 0 and not split.classes.reduce_zero_label:
                 fix = "If classes are counted from 1, set reduce_zero_label: true in the config"
-            split.add("class_absent", f"{split.root} ({split.mode})", problem, fix, None, "warning")
+            split.add("class_absent", f"{split.root} ({split.mode})", problem, fix)
 
 
 def class_counts(split: Split, stats: StatsByRow) -> list[int]:
@@ -79,8 +120,7 @@ def _few_classes(split: Split, stats: StatsByRow) -> None:
     where, labels = f"{split.root} ({split.mode})", [s.label for s in stats.values() if s.label is not None]
     if len(split.classes) == 1:
         problem = "num_classes is 1: a network of one class answers 0 everywhere, so that there is nothing to learn"
-        fix = "num_classes: 2, for the background counts as a class"
-        split.add("one_class", where, problem, fix, None, "warning")
+        split.add("one_class", where, problem, "num_classes: 2, for the background counts as a class")
     usable = [label for label in labels if label.trouble is None]
     counts = class_counts(split, stats)
     seen = [number for number, pixels in enumerate(counts) if pixels]
@@ -88,27 +128,23 @@ def _few_classes(split: Split, stats: StatsByRow) -> None:
         return
     looked = f"the {len(usable)} labels looked at"
     if not seen and all(_is_ignored(label, split.classes) for label in usable):
-        fix = "Correct ignore_index or the labels: without one labelled pixel nothing is learned or scored"
         level: Level = "error" if len(stats) == len(split.rows) else "warning"
-        split.add("nothing_labelled", where, f"every pixel of {looked} is ignored", fix, None, level)
+        fix = "Correct ignore_index or the labels: without one labelled pixel nothing is learned or scored"
+        split.add("nothing_labelled", where, f"every pixel of {looked} is ignored", fix, level=level)
     elif len(seen) == 1 < len(split.classes):
         problem = f"{looked} hold no class but {seen[0]} ({split.classes.names[seen[0]]})"
         fix = "With one class there is nothing to learn: look whether the labels are the right ones"
-        split.add("one_class", where, problem, fix, None, "warning")
+        split.add("one_class", where, problem, fix)
 
 
 def _is_ignored(label: LabelStats, classes: Classes) -> bool:
     return all(classes.table()[value] == classes.ignore_index for value in label.counts)
 
 
-def _note(split: Split, pattern: Pattern, file: str, number: int) -> None:
-    split.add(pattern.kind, file, pattern.problem, pattern.fix, number)
-
-
-def _trouble(split: Split, trouble: FileProblem | None, file: str, number: int, what: str) -> None:
+def _trouble(split: Split, trouble: Problem | None, what: str, number: int, level: Level | None = None) -> None:
     if trouble is not None:
         kind = f"missing_{what}" if trouble.kind == "missing" else trouble.kind
-        split.add(kind, file, trouble.problem, trouble.fix, number)
+        split.add(kind, split.rows[number][what == "label"], trouble.problem, trouble.fix, number, level)
 
 
 def _values(split: Split, labels: dict[int, LabelStats]) -> None:
@@ -117,20 +153,20 @@ def _values(split: Split, labels: dict[int, LabelStats]) -> None:
     everything = {value for label in labels.values() for value in label.counts}
     common = name_mask(everything, classes) or _common(everything, classes, labels.values())
     for number, label in labels.items():
-        path, values = str(split.rows[number][1]), set(label.counts)
+        values = set(label.counts)
         own = name_values(values, classes)
         if common is not None and (own is not None or (common.kind == "label_0_255" and 255 in values)):
             own = common
         if own is not None:
-            _note(split, own, path, number)
+            _trouble(split, own, "label", number)
         elif _is_ignored(label, classes):
             fix = "Label the image, or take its line out: nothing can be learned from it"
-            split.add("no_class", path, "every pixel is ignored", fix, number, "warning")
-        elif (mask := name_mask(values, classes)) and label.counts[255] > 0.05 * sum(label.counts.values()):
-            split.add(mask.kind, path, mask.problem, mask.fix, number, "warning")
+            split.add("no_class", split.rows[number][1], "every pixel is ignored", fix, number)
+        elif label.counts.get(255, 0) > 0.05 * sum(label.counts.values()):
+            _trouble(split, name_mask(values, classes), "label", number, "warning")
 
 
-def _common(everything: set[int], classes: Classes, labels: Iterable[LabelStats]) -> Pattern | None:
+def _common(everything: set[int], classes: Classes, labels: Iterable[LabelStats]) -> Problem | None:
     """The set's pattern, if most labels are wrong in the way that their union is."""
     pattern = name_values(everything, classes)
     if pattern is None or pattern.kind == "class_too_large":
@@ -146,13 +182,13 @@ def _sizes(split: Split, stats: StatsByRow) -> None:
         if image.trouble is not None:
             continue
         if image.turned:
-            fix = "Save it upright, without that tag: other programs show it as it is stored"
             fits = label is None or label.trouble is not None or label.size == image.size
             problem = "carries an EXIF orientation, which is applied when it is read"
+            fix = "Save it upright, without that tag: other programs show it as it is stored"
             split.add("exif", image_path, problem, fix, number, "warning" if fits else "error")
         if label is not None and label.trouble is None and label.size != image.size:
             (w, h), (width, height) = label.size, image.size
-            fix = "Use the label that was made for this image"
+            fix = ""
             if label.size == image.plain_size:
                 fix = "Save the image upright, without its EXIF orientation"
             elif w * height == h * width:
@@ -167,12 +203,10 @@ def _unlike(split: Split, images: dict[int, ImageStats]) -> None:
         path = split.rows[number][0]
         if usual_size and image.size != usual_size:
             problem = f"is {image.size[0]}x{image.size[1]} pixels, nearly all others {usual_size[0]}x{usual_size[1]}"
-            split.add("odd_size", path, problem, "Make sure that it belongs here", number, "warning")
+            split.add("odd_size", path, problem, row=number)
         if usual_mode and image.mode != usual_mode:
-            problem = f"is {image.mode}, nearly all others {usual_mode}"
-            split.add(
-                "image_mode", path, problem, "It is read as 8-bit RGB: look whether it is right", number, "warning"
-            )
+            fix = "It is read as 8-bit RGB: look whether it is right"
+            split.add("image_mode", path, f"is {image.mode}, nearly all others {usual_mode}", fix, number)
 
 
 def _palettes(split: Split, labels: dict[int, LabelStats]) -> None:
@@ -187,7 +221,7 @@ def _palettes(split: Split, labels: dict[int, LabelStats]) -> None:
         path = split.rows[number][1]
         if usual_mode and usual_mode.endswith("palette") and label.mode != usual_mode and not label.palette:
             fix = "Restore it from the original: its ids may be the same, but nobody can see them"
-            split.add("palette_lost", path, f"is {label.mode}, nearly all others {usual_mode}", fix, number, "warning")
+            split.add("palette_lost", path, f"is {label.mode}, nearly all others {usual_mode}", fix, number)
         shown = {value: colour for value, colour in label.palette.items() if value < len(split.classes)}
         odd = [value for value, colour in shown.items() if usual.get(value) not in (None, colour)]
         if odd:

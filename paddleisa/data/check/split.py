@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from paddleisa.config import Config
-from paddleisa.data.check.file_stats import Raw
+from paddleisa.data.check.stats import Raw
 from paddleisa.data.prepare.scenes import read_marker
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.classes import Classes, classes_of

@@ -1,22 +1,29 @@
 """One sample's files looked at once: everything that any later rule needs, small enough to be kept.
 
-It says nothing about a config. So it stays valid while ``num_classes``, palettes or splits change, and the cache
-(``stats_cache.py``) makes the next check of the same files quick.
+It says nothing about a config. So it stays valid while ``num_classes``, palettes or splits change, and the cache makes
+the next check of the same files quick, and one that was stopped go on where it was: a text file with one JSON line per
+sample, keyed by the paths, sizes and modification times of its files. A line that was cut off by a kill is skipped.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 import cv2
 import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter
 
 from paddleisa.datasets.image_header import open_header, orientation
 from paddleisa.datasets.images import damage, decode_image, decode_label
 from paddleisa.errors import DataError
+from paddleisa.utils.environment import home
+from paddleisa.utils.files import write_error
 
 THUMBNAIL = 16  # pixels, both ways
 EDGES = (48, 32)  # cells, width and height
@@ -25,9 +32,8 @@ _AGAIN = "Copy, unpack or download the file again"
 _MODES = {"1": "1-bit grey", "L": "8-bit grey", "P": "palette", "I;16": "16-bit grey", "LA": "8-bit grey and alpha"}
 
 
-@dataclass
-class FileProblem:
-    """Why a file is of no use: a kind of ``findings.KINDS``, what is wrong, what to do."""
+class Problem(NamedTuple):
+    """Why a file is of no use: a kind of ``inventory.KINDS``, what is wrong, what to do."""
 
     kind: str
     problem: str
@@ -49,7 +55,7 @@ class ImageStats:
         edges: hex, how much goes on in each of 48 x 32 cells: the mean gradient, its root as uint8.
     """
 
-    trouble: FileProblem | None = None
+    trouble: Problem | None = None
     size: tuple[int, int] = (0, 0)
     plain_size: tuple[int, int] = (0, 0)
     turned: bool = False
@@ -74,7 +80,7 @@ class LabelStats:
         stale: pixels that are not what the label that it was made from says.
     """
 
-    trouble: FileProblem | None = None
+    trouble: Problem | None = None
     size: tuple[int, int] = (0, 0)
     mode: str = ""
     counts: dict[int, int] = field(default_factory=dict)
@@ -90,6 +96,10 @@ class SampleStats:
 
     image: ImageStats
     label: LabelStats | None = None
+
+
+VERSION = 2  # of what is computed; other versions' lines are computed anew
+_STATS = TypeAdapter(SampleStats)
 
 
 @dataclass
@@ -119,7 +129,7 @@ def examine_arrays(img: np.ndarray, label: np.ndarray | None) -> SampleStats:
 def examine_image(path: str) -> ImageStats:
     """Read, checksum and decode one image."""
     data = load(path)
-    if isinstance(data, FileProblem):
+    if isinstance(data, Problem):
         return ImageStats(data)
     try:
         img, header = decode_image(data, path), open_header(data, path)
@@ -132,7 +142,7 @@ def examine_image(path: str) -> ImageStats:
 def examine_label(path: str) -> LabelStats:
     """Read, checksum and decode one label."""
     data = load(path)
-    if isinstance(data, FileProblem):
+    if isinstance(data, Problem):
         return LabelStats(data)
     stats = LabelStats()
     try:
@@ -149,22 +159,22 @@ def examine_label(path: str) -> LabelStats:
     return stats
 
 
-def load(path: str | Path) -> bytes | FileProblem:
+def load(path: str | Path) -> bytes | Problem:
     """A file's content if it is whole, else what is wrong with it."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        return FileProblem("missing", "is not there", "Restore it")
+        return Problem("missing", "is not there", "Restore it")
     except OSError as error:
-        return FileProblem("unreadable", f"cannot be read ({error.strerror or error})", "Correct its permissions")
+        return Problem("unreadable", f"cannot be read ({error.strerror or error})", "Correct its permissions")
     if not data:
-        return FileProblem("empty_file", "holds not a byte", _AGAIN)
+        return Problem("empty_file", "holds not a byte", _AGAIN)
     if data.startswith(b"version https://git-lfs"):
-        return FileProblem("not_an_image", "is a pointer of Git LFS, not the file itself", "Run: git lfs pull")
+        return Problem("not_an_image", "is a pointer of Git LFS, not the file itself", "Run: git lfs pull")
     problem = damage(data)
     if problem is None:
         return data
-    return FileProblem("truncated" if "truncated" in problem else "damaged", problem.removeprefix("the file "), _AGAIN)
+    return Problem("truncated" if "truncated" in problem else "damaged", problem.removeprefix("the file "), _AGAIN)
 
 
 def _mode(header: Image.Image) -> str:
@@ -175,34 +185,34 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _no_image(error: DataError) -> FileProblem:
-    return FileProblem("not_an_image", error.problem.removeprefix("the file "), error.fix or _AGAIN)
+def _no_image(error: DataError) -> Problem:
+    return Problem("not_an_image", error.problem.removeprefix("the file "), error.fix or _AGAIN)
 
 
-def _unsuitable(data: bytes, header: Image.Image, stats: LabelStats) -> FileProblem | None:
+def _unsuitable(data: bytes, header: Image.Image, stats: LabelStats) -> Problem | None:
     """A label of a kind that cannot hold class ids; its colours go into ``stats``."""
     if header.format == "JPEG":
         fix = "Make it again as PNG from its source: JPEG has changed the ids near every border"
-        return FileProblem("label_jpeg", "is a JPEG, whose compression changes class ids", fix)
+        return Problem("label_jpeg", "is a JPEG, whose compression changes class ids", fix)
     if header.mode.startswith(("I", "F")):
         values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         fix = "Save the same numbers with 8 bits per pixel"
         if values is not None and values.max() > 1000:
             fix = "It looks like Cityscapes instanceIds (1000 * id + number): use the labelTrainIds"
-        return FileProblem("label_16_bit", f"has 16 bits per pixel or more ({stats.mode})", fix)
+        return Problem("label_16_bit", f"has 16 bits per pixel or more ({stats.mode})", fix)
     if header.mode in ("1", "L", "P"):
         return None
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if pixels is not None:
         flat = pixels.reshape(-1, 3).astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)  # OpenCV's B, G, R
         stats.colours = [f"{colour:06x}" for colour in np.unique(flat)[:300]]
-    return FileProblem("label_colours", f"is an {header.mode} image, not class ids", "")
+    return Problem("label_colours", f"is an {header.mode} image, not class ids", "")
 
 
 def _stale(path: str, raw: Raw) -> int:
     """Number of pixels that are not what the raw label says; 0 where that cannot be read."""
     data = load(raw.path)
-    if isinstance(data, FileProblem):
+    if isinstance(data, Problem):
         return 0
     try:
         wanted, label = decode_label(data, raw.path), decode_label(Path(path).read_bytes(), path)
@@ -241,3 +251,64 @@ def _pictures_of(img: np.ndarray) -> tuple[str, str]:
 def _cells(values: np.ndarray) -> str:
     cells = cv2.resize(values, EDGES, interpolation=cv2.INTER_AREA)
     return (np.sqrt(np.clip(cells, 0, 1)) * 255).astype(np.uint8).tobytes().hex()
+
+
+class StatsCache:
+    """What is known of samples.
+
+    Args:
+        root: what the data set is called in the file's name: its folder.
+        folder: where the cache's file lies; None takes ``check`` in ``PADDLEISA_HOME``.
+    """
+
+    def __init__(self, root: str | Path, folder: str | Path | None = None):
+        digest = hashlib.blake2b(str(Path(root).absolute()).encode(), digest_size=8).hexdigest()
+        self.path = (Path(folder) if folder is not None else home() / "check") / f"{digest}.jsonl"
+        self._known = _read(self.path)
+        self._stream: TextIO | None = None
+
+    def get(self, *files: str | None) -> SampleStats | None:
+        """What is known of a sample none of whose files has changed since."""
+        return self._known.get(_key(files))
+
+    def put(self, stats: SampleStats, *files: str | None) -> None:
+        """Keep a sample, on disk at once. What is wrong is looked at anew each time: a mount shows in no time stamp."""
+        if any(part is not None and part.trouble is not None for part in (stats.image, stats.label)):
+            return
+        try:
+            if self._stream is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._stream = self.path.open("a", encoding="utf-8")
+            self._stream.write(json.dumps([VERSION, _key(files), _STATS.dump_python(stats, mode="json")]) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def _key(files: tuple[str | None, ...]) -> str:
+    parts = []
+    for path in files:
+        if path is not None:
+            try:
+                stat = Path(path).stat()
+                parts.append(f"{path}|{stat.st_size}|{stat.st_mtime_ns}")
+            except OSError:
+                parts.append(f"{path}|")
+    return "\n".join(parts)
+
+
+def _read(path: Path) -> dict[str, SampleStats]:
+    known = {}
+    with suppress(OSError, UnicodeDecodeError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError, TypeError):  # cut off, or of another version
+                version, key, values = json.loads(line)
+                if version == VERSION:
+                    known[key] = _STATS.validate_python(values)
+    return known
