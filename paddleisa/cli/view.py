@@ -33,8 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from paddleisa.build import build_dataset, find_pretrained
     from paddleisa.predictor import Predictor
     from paddleisa.viewer.app import create_app, serve
-    from paddleisa.viewer.ranking import Ranking
-    from paddleisa.viewer.session import Session
+    from paddleisa.viewer.session import Ranking, Session
     from paddleisa.zoo.catalogue.catalogue import load_catalogue
     from paddleisa.zoo.download.locate import shipped
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 
+from paddleisa.datasets.images import decode_image
 from paddleisa.errors import PaddleISAError, UsageError
-from paddleisa.viewer.ranking import Ranking
-from paddleisa.viewer.session import Session, read_upload
+from paddleisa.viewer.session import Ranking, Session
+from paddleisa.visual.html import inline
 
 HOST = "127.0.0.1"
 MAX_UPLOAD = 64 << 20  # bytes
@@ -42,7 +42,7 @@ def create_app(session: Session, ranking: Ranking | None = None) -> Flask:
         form, label = request.form, None
         if "file" in request.files:
             upload = request.files["file"]
-            image = read_upload(upload.read(), upload.filename or "image.png")
+            image = decode_image(upload.read(), upload.filename or "image.png")
         elif ranking is not None:
             image, label = ranking.sample(int(form["index"]))
         else:
@@ -98,7 +98,4 @@ def serve(app: Flask, port: int, ranking: Ranking | None = None) -> None:
 
 def _inline(answer: dict[str, Any]) -> dict[str, Any]:
     """PNGs as data addresses."""
-    return {
-        key: f"data:image/png;base64,{base64.b64encode(value).decode()}" if isinstance(value, bytes) else value
-        for key, value in answer.items()
-    }
+    return {key: inline(value) if isinstance(value, bytes) else value for key, value in answer.items()}

@@ -1,4 +1,4 @@
-"""What the page's requests ask for: a predictor per choice of model and engine, and the images that were seen."""
+"""What the page's requests ask for: predictors, the images that were seen, and a data set's images by their IoU."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from paddleisa.datasets.base import SegmentationData
 from paddleisa.deploy.packages import installed
-from paddleisa.errors import DataError, UsageError
+from paddleisa.errors import PaddleISAError, UsageError
+from paddleisa.evaluation.metrics import ConfusionMatrix
 from paddleisa.predictor import Predictor
 from paddleisa.viewer.attention_map import AttentionMaps
-from paddleisa.visual.overlay import colorize
+from paddleisa.visual.html import encoded
+from paddleisa.visual.overlay import colorize, overlay
 
 if TYPE_CHECKING:
     from paddle import nn
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from paddleisa.build import Pretrained
 
 KEPT = 8  # images whose masks and attention can be asked for again
+_THUMBNAIL = 160  # pixels wide
 ENGINES = {"paddle": None, "onnxruntime": "onnxruntime", "openvino": "openvino"}
 
 
@@ -93,7 +97,7 @@ class Session:
             "width": image.shape[1],
             "height": image.shape[0],
             "described": predictor.describe(),
-            "mask": png(colorize(mask, palette)),
+            "mask": encoded(colorize(mask, palette)),
             "confidence": float(confidence.mean()),
             "classes": [
                 {"id": int(k), "name": names[k], "colour": palette[k].tolist(), "share": float(areas[k] / mask.size)}
@@ -102,12 +106,12 @@ class Session:
             ],
         }
         if label is not None:
-            answer["image"] = png(image)
+            answer["image"] = encoded(image)
             wrong = (label != mask) & (label < len(names))
-            answer["errors"] = png(
+            answer["errors"] = encoded(
                 np.dstack([np.full((*mask.shape, 3), (230, 30, 30), np.uint8), wrong * np.uint8(255)])
             )
-            answer["truth"] = png(colorize(np.where(label < len(names), label, 0), palette))
+            answer["truth"] = encoded(colorize(np.where(label < len(names), label, 0), palette))
         return answer
 
     def pixel(self, number: int, x: int, y: int) -> dict[str, Any]:
@@ -171,26 +175,71 @@ class Session:
         return self._networks[model]
 
 
-def png(picture: np.ndarray) -> bytes:
-    """(H, W, 3) RGB or (H, W, 4) RGBA uint8 as a PNG."""
-    code = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    return cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(picture), code))[1].tobytes()
+class Ranking:
+    """A data set's images, worst IoU first, while they are still being measured: once each, in a thread of its own.
 
+    Args:
+        predictor: used by this thread alone.
+        dataset: with labels.
+        limit: measure this many images only.
+    """
 
-def read_upload(data: bytes, name: str) -> np.ndarray:
-    """An uploaded file as (H, W, 3) uint8 RGB, by the reader that training uses. Raises DataError."""
-    import tempfile
-    from pathlib import Path
+    def __init__(self, predictor: Predictor, dataset: SegmentationData, limit: int | None = None):
+        self._predictor, self._dataset = predictor, dataset
+        self._count = min(len(dataset), limit or len(dataset))
+        self._scores: dict[int, float] = {}
+        self._thumbnails: dict[int, bytes] = {}
+        self._lock, self._problem = threading.Lock(), ""
 
-    from paddleisa.datasets.images import read_image
-
-    with tempfile.TemporaryDirectory(prefix="paddleisa-view-") as folder:
-        path = Path(folder) / f"image{Path(name).suffix[:8] or '.png'}"
-        path.write_bytes(data)
+    def run(self) -> None:
+        """Measure all images; an error of ours ends it and is shown on the page."""
         try:
-            return read_image(path)
-        except DataError as error:
-            raise DataError(error.problem, where=name, fix=error.fix) from error
+            for index in range(self._count):
+                image, label = self.sample(index)
+                mask = self._predictor.mask(self._predictor.logits(self._predictor.prepare({"img": image})))
+                matrix = ConfusionMatrix(self._dataset.num_classes, self._dataset.ignore_index)
+                matrix.add(mask, label)
+                there = np.unique(label[label < self._dataset.num_classes])
+                iou = matrix.scores(self._predictor.settings.protocol).class_iou[there]
+                small = overlay(image, mask, self._dataset.palette)
+                height = max(1, round(small.shape[0] * _THUMBNAIL / small.shape[1]))
+                small = cv2.resize(small, (_THUMBNAIL, height), interpolation=cv2.INTER_AREA)
+                with self._lock:
+                    self._scores[index] = float(iou.mean()) if len(there) else float("nan")
+                    self._thumbnails[index] = encoded(small)
+        except PaddleISAError as error:
+            self._problem = str(error)
+
+    def state(self) -> dict[str, Any]:
+        """How far it is, and what is known so far, worst first. Images without a labelled pixel come last, unscored."""
+        with self._lock:
+            scores = dict(self._scores)
+        order = sorted(scores, key=lambda index: (np.isnan(scores[index]), scores[index]))
+        return {
+            "done": len(scores),
+            "count": self._count,
+            "problem": self._problem,
+            "images": [
+                {
+                    "index": index,
+                    "name": str(self._dataset.samples[index][0]).rpartition("/")[2],
+                    "iou": None if np.isnan(scores[index]) else scores[index],
+                }
+                for index in order
+            ],
+        }
+
+    def sample(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """(image (H, W, 3) uint8 RGB, label (H, W)) as the data set reads them. Raises UsageError, DataError."""
+        if not 0 <= index < self._count:
+            raise UsageError(f"there is no image {index}", where="the page")
+        sample = self._dataset.read(index)
+        return sample["img"], sample["label"]
+
+    def thumbnail(self, index: int) -> bytes:
+        """A small overlay of a measured image, PNG; empty where it is not measured yet."""
+        with self._lock:
+            return self._thumbnails.get(index, b"")
 
 
 def _scale_of(geometry: list[tuple[str, tuple[int, int]]], prepared: tuple[int, int]) -> tuple[float, float]:
@@ -217,4 +266,4 @@ def _heat(weights: np.ndarray, maps: AttentionMaps, scale: tuple[float, float], 
     height, width = (round(n) for n in maps.input_size)
     large = cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
     large = large[: round(size[0] * scale[0]), : round(size[1] * scale[1])]
-    return png(cv2.resize(large, (size[1], size[0]), interpolation=cv2.INTER_NEAREST))
+    return encoded(cv2.resize(large, (size[1], size[0]), interpolation=cv2.INTER_NEAREST))

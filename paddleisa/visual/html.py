@@ -33,10 +33,20 @@ def picture(img: np.ndarray, caption: str, ending: str = ".png") -> Picture:
         caption: what it shows.
         ending: .png, or .jpg for photographs.
     """
+    return Picture(caption, img.shape[1], img.shape[0], inline(encoded(img, ending)))
+
+
+def encoded(img: np.ndarray, ending: str = ".png") -> bytes:
+    """(H, W, 3) RGB or (H, W, 4) RGBA uint8 as a .png, or as a .jpg for photographs."""
+    code = cv2.COLOR_RGBA2BGRA if img.shape[2] == 4 else cv2.COLOR_RGB2BGR
     quality = [cv2.IMWRITE_JPEG_QUALITY, 85] if ending == ".jpg" else []
-    data = base64.b64encode(cv2.imencode(ending, cv2.cvtColor(img, cv2.COLOR_RGB2BGR), quality)[1].tobytes()).decode()
-    kind = "jpeg" if ending == ".jpg" else "png"
-    return Picture(caption, img.shape[1], img.shape[0], f"data:image/{kind};base64,{data}")
+    return cv2.imencode(ending, cv2.cvtColor(np.ascontiguousarray(img), code), quality)[1].tobytes()
+
+
+def inline(data: bytes) -> str:
+    """A PNG or JPEG as a data address."""
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 @cache

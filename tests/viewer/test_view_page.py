@@ -17,8 +17,7 @@ from paddleisa.build import build_dataset, find_pretrained
 from paddleisa.errors import UsageError
 from paddleisa.predictor import Predictor
 from paddleisa.viewer.app import create_app, serve
-from paddleisa.viewer.ranking import Ranking
-from paddleisa.viewer.session import Session, _scale_of
+from paddleisa.viewer.session import Ranking, Session, _scale_of
 
 NAME = "isanet_efficientnet_lite0_os16_camvid_448x320_600"
 SCENES = "val_dataset={type: Scenes, mode: val, num_images: 3, height: 64, width: 96, transforms: [{type: Normalize}]}"
