@@ -27,6 +27,7 @@ setup(
     packages=[*find_packages(include=["paddleisa", "paddleisa.*"]), *DATA],
     package_dir=DATA,
     package_data={
+        "paddleisa.data.prepare.own": ["*.jinja"],
         "paddleisa.visual": ["templates/*.html"],
         "paddleisa.viewer": ["templates/*.html"],
         "paddleisa": ["py.typed"],

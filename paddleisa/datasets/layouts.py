@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from paddleisa.datasets.image_files import list_lines, read_text, wrong_columns
 from paddleisa.datasets.inventory import Inventory
-from paddleisa.datasets.listing import list_lines, read_text, wrong_columns
 from paddleisa.errors import DataError
 
 
@@ -219,7 +219,7 @@ class NameLists:
 
 @dataclass(frozen=True)
 class ListFile:
-    """The samples in the lines of a list file, ``image label`` (``listing`` has the details).
+    """The samples in the lines of a list file, ``image label`` (``image_files`` has the details).
 
     Attributes:
         path: the list, relative to the working folder, as in PaddleSeg, or to the root.

@@ -29,7 +29,7 @@ Palette = str | list[tuple[int, int, int]] | None
 
 @DATASETS.register
 class Dataset(SegmentationData):
-    """The data set of a list file: a line ``image label`` per sample (``listing`` has the details).
+    """The data set of a list file: a line ``image label`` per sample (``image_files`` has the details).
 
     Args:
         transforms: built transforms, in order.

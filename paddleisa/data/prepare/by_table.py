@@ -10,9 +10,9 @@ import numpy as np
 from paddleisa.data.prepare.labels import Label, Prepared, alone_in_root, make_labels, read_matlab, require_scipy
 from paddleisa.data.prepare.unpack import unpack_official
 from paddleisa.datasets.base import SegmentationData
+from paddleisa.datasets.image_files import write_lines
 from paddleisa.datasets.images import read_label
 from paddleisa.datasets.layouts import Layout, NameLists, read_names
-from paddleisa.datasets.listing import write_lines
 from paddleisa.errors import DataError, UsageError
 from paddleisa.registry import DATASETS
 

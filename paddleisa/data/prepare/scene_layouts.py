@@ -16,9 +16,9 @@ from paddleisa.data.prepare.labels import require_scipy
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, TO_LABEL_ID, TO_TRAIN_ID, Cityscapes
 from paddleisa.datasets.classes import classes_of
+from paddleisa.datasets.image_files import write_lines
 from paddleisa.datasets.images import write_image, write_label
 from paddleisa.datasets.layouts import ListFile, NameLists, PairedFolders
-from paddleisa.datasets.listing import write_lines
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import UsageError
 from paddleisa.registry import DATASETS

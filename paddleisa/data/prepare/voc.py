@@ -17,9 +17,9 @@ import numpy as np
 
 from paddleisa.data.prepare.labels import Label, Prepared, alone_in_root, make_labels, read_matlab, require_scipy
 from paddleisa.data.prepare.unpack import unfinished, unpack
+from paddleisa.datasets.image_files import write_lines
 from paddleisa.datasets.image_header import open_header
 from paddleisa.datasets.layouts import read_names
-from paddleisa.datasets.listing import write_lines
 from paddleisa.errors import DataError
 from paddleisa.visual.palette import bit_colours
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from paddleisa.datasets.image_files import SUFFIXES
+from paddleisa.datasets.image_files import SUFFIXES, files_in
 from paddleisa.errors import DataError
 
 _LABEL = (
@@ -38,12 +38,7 @@ def find_files(folder: Path, leave_out: Path) -> list[Path]:
     """All files below ``folder`` in the order of their names, but hidden ones and those in ``leave_out``."""
     if not folder.is_dir():
         raise DataError("the folder does not exist", where=folder, fix="Give the folder with your images and masks")
-    found = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and leave_out not in path.parents:
-            found.append(path)
-    return found
+    return files_in(folder, [leave_out])
 
 
 def pair(files: list[Path], folder: Path, images: str | None = None, masks: str | None = None) -> Pairs:

@@ -18,6 +18,7 @@ from paddleisa.data.prepare.own.masks import masks_in, read_table
 from paddleisa.data.prepare.own.recipe import NOTHING, Numbers, best_shipped, choose, config_text, this_machine
 from paddleisa.data.prepare.own.shapes import shapes_in
 from paddleisa.data.prepare.own.split import groups_of, likely_sequences, split
+from paddleisa.datasets.image_files import write_lines
 from paddleisa.datasets.image_header import open_header
 from paddleisa.errors import DataError, UsageError
 from paddleisa.utils.files import atomic_write
@@ -173,9 +174,8 @@ def prepare_own(
         lists = {}
         for mode, chosen in (("train", ~is_val), ("val", is_val)):
             lists[mode], done.counts[mode] = str(target / f"{mode}.txt"), int(chosen.sum())
-            with atomic_write(lists[mode], "w") as stream:
-                for number in np.flatnonzero(chosen):
-                    stream.write(SEPARATOR.join(_listed(path, folder) for path in done.rows[number]) + "\n")
+            rows = (done.rows[number] for number in np.flatnonzero(chosen))
+            write_lines(lists[mode], (SEPARATOR.join(_listed(path, folder) for path in row) for row in rows))
         recipe = choose(done.sizes[~is_val], this_machine(), entry, numbers)
         data = {
             "dataset_root": str(folder),

@@ -9,8 +9,10 @@ import subprocess
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
+import jinja2
 import numpy as np
 import yaml
 
@@ -198,67 +200,15 @@ def config_text(recipe: Recipe, data: Mapping[str, object], lists: Mapping[str, 
     model["pretrained"] = recipe.start.name
     if isinstance(model.get("backbone"), dict):
         model["backbone"] = {**model["backbone"], "pretrained": None}
-    why, (width, height) = recipe.reasons, recipe.crop
-    warmup = min(100, recipe.iters // 10)
     least, step, most = (round(factor * recipe.scale, 3) for factor in (0.75, 0.25, 1.5))
     resize = [{"type": "ResizeByShort", "short_size": recipe.short_side}] if recipe.short_side else []
-    seen = "enlarged, as the weights saw such images in training" if resize else "as they are"
-    return f"""# {title}
-#
-# Written by `paddleisa prepare own`. Every number may be changed; `paddleisa train --config THIS --dry_run` shows what
-# the config means with all defaults. --reinit_classifier: the weights answer other classes, their last layer is new.
-
-{_comment(why["batch"])}
-batch_size: {recipe.batch}
-{_comment(why["iters"])}
-iters: {recipe.iters}
-
-train_dataset:
-{_dataset(data, "train", lists["train"])}
-  transforms:
-    - type: ResizeStepScaling  # things come in other sizes: each image at a random one of these
-      min_scale_factor: {least}
-      max_scale_factor: {most}
-      scale_step_size: {step}
-    - type: RandomPaddingCrop
-{_comment(why["crop"], 6)}
-      crop_size: [{width}, {height}]  # width, height
-    - type: RandomHorizontalFlip  # take it out where left and right differ, as for text
-    - type: RandomDistort  # light and colour change between cameras and days
-      brightness_range: 0.4
-      contrast_range: 0.4
-      saturation_range: 0.4
-{_yaml([origin.normalize], 4)}
-
-val_dataset:
-{_dataset(data, "val", lists["val"])}
-  transforms:  # whole images, {seen}
-{_yaml([*resize, origin.normalize], 4)}
-
-model:  # {recipe.start.name}, mIoU {recipe.start.row.scores.single} on {recipe.start.row.dataset}: the best that ships
-{_yaml(model, 2)}
-
-optimizer:  # as the weights were trained; what the backbone knows of edges and textures holds for your images too
-{_yaml(origin.optimizer, 2)}
-
-lr_scheduler:
-  type: PolynomialDecay
-{_comment(why["rate"], 2)}
-  learning_rate: {recipe.rate}
-  end_lr: 0
-  power: 0.9
-  warmup_iters: {warmup}  # the new layer is random: its first gradients would shake the rest
-  warmup_start_lr: {recipe.rate / 10:.2g}
-
-loss:
-  types:
-    - type: CrossEntropyLoss
-  coef: {list(origin.coef)}  # main output, auxiliary output
-"""
-
-
-def _dataset(data: Mapping[str, object], mode: str, path: str) -> str:
-    return _yaml({"type": "Dataset", **data, "mode": mode, f"{mode}_path": path}, 2)
+    sets = {mode: {"type": "Dataset", **data, "mode": mode, f"{mode}_path": path} for mode, path in lists.items()}
+    template = files(__package__).joinpath("config.yml.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment.filters.update(comment=_comment, yaml=_yaml)
+    return environment.from_string(template).render(
+        recipe=recipe, origin=origin, sets=sets, model=model, title=title, scales=(least, most, step), resize=resize
+    )
 
 
 def _comment(text: str, indent: int = 0) -> str:
@@ -266,7 +216,7 @@ def _comment(text: str, indent: int = 0) -> str:
     return textwrap.fill(text[0].upper() + text[1:] + ".", 110, initial_indent=head, subsequent_indent=head)
 
 
-def _yaml(values: Mapping[str, object] | Sequence[Mapping[str, object]], indent: int) -> str:
+def _yaml(values: Mapping[str, object] | Sequence[Mapping[str, object]], indent: int = 2) -> str:
     plain = dict(values) if isinstance(values, Mapping) else list(values)
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=10**6, default_flow_style=None)
     return "\n".join(" " * indent + line for line in text.splitlines())
