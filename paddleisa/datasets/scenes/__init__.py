@@ -9,7 +9,7 @@ from pydantic import Field
 
 from paddleisa.datasets.base import SegmentationData, Transforms
 from paddleisa.datasets.cityscapes import Cityscapes
-from paddleisa.datasets.synthetic import street, street_objects
+from paddleisa.datasets.scenes import street, street_objects
 from paddleisa.registry import DATASETS
 
 _STREAMS = {"train": 0, "val": 1}

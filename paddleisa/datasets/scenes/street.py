@@ -1,4 +1,4 @@
-"""A street drawn from scratch: camera, sky, ground and walls of the scenes that ``scenes.py`` serves.
+"""A street drawn from scratch: camera, sky, ground and walls of the scenes that ``Scenes`` serves.
 
 One-point perspective, in metres: a pixel right of and below the vanishing point looks at X to the right, Y up, Z
 ahead. The camera stands on the road, the street runs along Z, and along it stand two walls of houses and trees. Every

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from paddleisa.datasets.synthetic.street import (
+from paddleisa.datasets.scenes.street import (
     CAR,
     EYE,
     IGNORED,

@@ -1,1 +1,0 @@
-"""Street scenes drawn with exact labels."""
