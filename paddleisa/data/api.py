@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from paddleisa.config import Config, read_config
 from paddleisa.data.check.check import DataCheck, check_config
+from paddleisa.data.prepare.by_table import prepare_by_table
+from paddleisa.data.prepare.cityscapes import prepare_cityscapes
+from paddleisa.data.prepare.own.own import prepare_own
+from paddleisa.data.prepare.voc import prepare_voc
 
 
 def prepare(kind: str, root: str | Path, **options: Any) -> object:
@@ -28,21 +32,10 @@ def prepare(kind: str, root: str | Path, **options: Any) -> object:
     Raises:
         DataError, UsageError, DownloadError: what is missing or wrong, with the fix.
     """
-    if kind in ("Cityscapes", "cityscapes"):
-        from paddleisa.data.prepare.cityscapes import prepare_cityscapes
-
-        return prepare_cityscapes(root, **options)
-    if kind in ("PascalVOC", "voc"):
-        from paddleisa.data.prepare.voc import prepare_voc
-
-        return prepare_voc(root, **options)
-    if kind == "own":
-        from paddleisa.data.prepare.own.own import prepare_own
-
-        return prepare_own(root, **options)
-    from paddleisa.data.prepare.by_table import prepare_by_table
-
-    return prepare_by_table(root, kind, **options)
+    known: dict[str, Callable[..., object]] = {"own": prepare_own}
+    known |= dict.fromkeys(("Cityscapes", "cityscapes"), prepare_cityscapes)
+    known |= dict.fromkeys(("PascalVOC", "voc"), prepare_voc)
+    return known[kind](root, **options) if kind in known else prepare_by_table(root, kind, **options)
 
 
 def check(

@@ -87,16 +87,13 @@ class CocoStuff(PublicData):
 
 
 @DATASETS.register
-class CocoStuff10k(PublicData):
+class CocoStuff10k(CocoStuff):
     """COCO-Stuff 10k, version 1.1, by the names in its lists; ``val`` is its test list, on which papers report.
 
     ``dataset_root`` holds the archive's ``images``, ``annotations`` (MATLAB files) and ``imageLists``, and ``labels``,
     which ``paddleisa prepare dataset CocoStuff10k ROOT`` makes: classes 0 to 170 from COCO's ids 1 to 182.
     """
 
-    num_classes = 171
-    class_names = NAMES
-    palette = generic_palette(171)
     counts = {"train": 9000, "val": 1000}
     raw_table = _table(first=1)
     layout = NameLists(

@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from paddleisa.datasets.image_files import list_lines, read_text, wrong_columns
 from paddleisa.datasets.inventory import Inventory
@@ -56,20 +55,20 @@ class Source:
         return f"Set dataset_root to {self.folder}{archive}"
 
 
-class Layout(Protocol):
+class Layout:
     """Finds the samples of a part of a data set."""
 
     def survey(self, root: Path, mode: str, source: Source) -> Inventory:
         """The samples of ``mode`` below ``root``, with what is wrong."""
-        ...
+        raise NotImplementedError
 
     def conversions(self, root: Path) -> list[tuple[Path, Path]]:
         """(downloaded label, label to make of it), of all that are there; empty where labels are read as they are."""
-        ...
+        return []
 
 
 @dataclass(frozen=True)
-class PairedFolders:
+class PairedFolders(Layout):
     """Images and labels in folders of their own, paired by what their names share, in the order of the names.
 
     A pattern is a folder, then ``*`` for each level below it: in ``gtFine/{part}/*/*_labelTrainIds.png``, ``*/*`` is
@@ -144,7 +143,7 @@ class PairedFolders:
 
 
 @dataclass(frozen=True)
-class NameLists:
+class NameLists(Layout):
     """Images and labels by the names in lists, as PASCAL VOC has them.
 
     Attributes:
@@ -218,7 +217,7 @@ class NameLists:
 
 
 @dataclass(frozen=True)
-class ListFile:
+class ListFile(Layout):
     """The samples in the lines of a list file, ``image label`` (``image_files`` has the details).
 
     Attributes:
@@ -253,10 +252,6 @@ class ListFile:
             found.add("list_empty", path, "the list names no image", "Write a line `image label` for each sample")
         found.add_missing(f"Restore it, or remove its line from {path}; names are relative to {root}")
         return found
-
-    def conversions(self, root: Path) -> list[tuple[Path, Path]]:
-        """None: labels are read as they are."""
-        return []
 
 
 def files_of(root: Path, pattern: str, part: str) -> dict[str, str]:

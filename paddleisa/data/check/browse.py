@@ -54,7 +54,9 @@ def browse(
             row.append(_cell(colours, f"{np.mean(sample['label'] == data.ignore_index):.0%} ignored (white)", cell))
         rows.append(row)
     sheet = contact_sheet(rows)
-    write_image(file, _below(sheet, _legends(data, sheet.shape[1])))
+    below = _legends(data, sheet.shape[1])
+    width = max(sheet.shape[1], below.shape[1])
+    write_image(file, np.vstack([_padded(part, 0, width - part.shape[1]) for part in (sheet, below)]))
     return [data.samples[index][0] for index in chosen]
 
 
@@ -80,8 +82,7 @@ def shrunk(img: np.ndarray, longest: int, smooth: bool = True) -> np.ndarray:
 
 def _cell(img: np.ndarray, caption: str, longest: int) -> np.ndarray:
     picture = shrunk(img, longest)
-    cell = np.full((picture.shape[0] + _TEXT, longest, 3), 255, np.uint8)
-    cell[_TEXT:, : picture.shape[1]] = picture
+    cell = _padded(picture, _TEXT, longest - picture.shape[1])
     text = caption.encode("ascii", "replace").decode()
     cv2.putText(cell, text, (2, _TEXT - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
     return cell
@@ -96,9 +97,5 @@ def _legends(data: SegmentationData, width: int) -> np.ndarray:
     return contact_sheet([strips])
 
 
-def _below(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    width = max(top.shape[1], bottom.shape[1])
-    sheet = np.full((top.shape[0] + bottom.shape[0], width, 3), 255, np.uint8)
-    sheet[: top.shape[0], : top.shape[1]] = top
-    sheet[top.shape[0] :, : bottom.shape[1]] = bottom
-    return sheet
+def _padded(img: np.ndarray, top: int, right: int) -> np.ndarray:
+    return cv2.copyMakeBorder(img, top, 0, 0, right, cv2.BORDER_CONSTANT, value=IGNORED)

@@ -14,22 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddleisa.visual.palette import from_hex
+
 ROAD, SIDEWALK, BUILDING, POLE, VEGETATION, SKY, PERSON, CAR, IGNORED = 0, 1, 2, 3, 4, 5, 6, 7, 255
 EYE = 1.6  # height of the camera, metres
 FAR = 90.0  # the walls end here
 
-_FACADES = np.array(
-    [
-        [176, 164, 148],
-        [150, 104, 88],
-        [198, 186, 160],
-        [128, 128, 134],
-        [112, 92, 80],
-        [188, 148, 112],
-        [150, 160, 170],
-    ],
-    np.float32,
-)
+_FACADES = from_hex("b0a494 966858 c6baa0 808086 705c50 bc9470 96a0aa").astype(np.float32)
 
 
 @dataclass

@@ -9,32 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from paddleisa.datasets.scenes.street import (
-    CAR,
-    EYE,
-    IGNORED,
-    PERSON,
-    POLE,
-    VEGETATION,
-    Scene,
-    Street,
-    noise,
-    uniform,
-)
+from paddleisa.datasets.scenes.street import CAR, EYE, IGNORED, PERSON, POLE, VEGETATION, Scene, Street, noise, uniform
+from paddleisa.visual.palette import from_hex
 
-_PAINTS = np.array(
-    [
-        [40, 42, 46],
-        [190, 192, 194],
-        [226, 226, 222],
-        [146, 26, 28],
-        [36, 62, 122],
-        [96, 100, 104],
-        [60, 84, 60],
-        [196, 160, 60],
-    ],
-    np.float32,
-)
+_PAINTS = from_hex("282a2e bec0c2 e2e2de 921a1c 243e7a 606468 3c543c c4a03c").astype(np.float32)
 
 
 def populate(scene: Scene, street: Street) -> None:

@@ -1,15 +1,26 @@
-"""Which files of a folder are photographs, which are masks, and which belong together, by their names alone."""
+"""What somebody has labelled, by names alone: which files are photographs, which masks, which belong together.
+
+Whatever the file format, what is found are classes with colours, and a mask of class ids per image.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
 
 from paddleisa.datasets.image_files import SUFFIXES, files_in
 from paddleisa.errors import DataError
+from paddleisa.visual.palette import generic_palette
 
+IGNORED = 255
+BACKGROUND = "background"
+Colour = tuple[int, int, int]
 _LABEL = (
     r"color_?masks?|masks?|labelTrainIds|labelIds|labels?|segmentationclass(?:aug|raw|png)?|segmentations?|segmaps?|segm?|"
     r"gtFine|ground_?truths?|truths?|gts?|annotations?|annots?|annos?"
@@ -17,6 +28,52 @@ _LABEL = (
 _IMAGE = r"jpegimages|leftImg8bit|images?|imgs?|photos?|pictures?|originals?|inputs?|frames?|rgb"
 _END = re.compile(rf"^(?P<rest>.*?)[ _.-]?(?:(?P<label>{_LABEL})|(?P<image>{_IMAGE}))$", re.IGNORECASE)
 _START = re.compile(rf"^(?:(?P<label>{_LABEL})|(?P<image>{_IMAGE}))[ _.-](?P<rest>.+)$", re.IGNORECASE)
+
+
+class Named(NamedTuple):
+    """A class as it was found: its name, and its colour where it has one."""
+
+    name: str
+    colour: Colour | None = None
+
+
+@dataclass
+class Annotations:
+    """Labelled images.
+
+    Attributes:
+        kind: the form in which they were found, for people.
+        classes: in the order of their ids.
+        images: the photographs.
+        read: gives the (H, W) uint8 class ids of the image of a number, ``IGNORED`` where nothing counts.
+        notes: what was decided on the way, a sentence each.
+    """
+
+    kind: str
+    classes: list[Named]
+    images: list[Path]
+    read: Callable[[int], np.ndarray]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """A name per class."""
+        return [item.name for item in self.classes]
+
+    @property
+    def palette(self) -> np.ndarray:
+        """(number of classes, 3) uint8: the colours found, others where a class has none."""
+        others = iter(generic_palette(255).tolist())
+        taken = {item.colour for item in self.classes}
+        colours = []
+        for number, item in enumerate(self.classes):
+            if item.colour is not None:
+                colours.append(item.colour)
+            elif number == 0 and item.name == BACKGROUND:
+                colours.append((0, 0, 0))
+            else:
+                colours.append(next(colour for colour in map(tuple, others) if colour not in taken))
+        return np.array(colours, np.uint8)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleisa.data.prepare.own.annotations import BACKGROUND, IGNORED, Annotations, Colour, Named
+from paddleisa.data.prepare.own.find import BACKGROUND, IGNORED, Annotations, Colour, Named
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.classes import named_palettes
 from paddleisa.datasets.image_header import open_header

@@ -12,8 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from paddleisa.data.prepare.labels import make_label
-from paddleisa.data.prepare.own.annotations import BACKGROUND, IGNORED, Annotations
-from paddleisa.data.prepare.own.find import find_files, name_of, pair
+from paddleisa.data.prepare.own.find import BACKGROUND, IGNORED, Annotations, find_files, name_of, pair
 from paddleisa.data.prepare.own.masks import masks_in, read_table
 from paddleisa.data.prepare.own.recipe import NOTHING, Numbers, best_shipped, choose, config_text, this_machine
 from paddleisa.data.prepare.own.shapes import shapes_in

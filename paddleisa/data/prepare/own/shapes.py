@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from paddleisa.data.prepare.own.annotations import BACKGROUND, IGNORED, Annotations, Named
+from paddleisa.data.prepare.own.find import BACKGROUND, IGNORED, Annotations, Named
 from paddleisa.datasets.image_files import SUFFIXES
 from paddleisa.datasets.image_header import open_header, orientation
 from paddleisa.errors import DataError
