@@ -76,6 +76,14 @@ KINDS = {
 }
 
 
+class Problem(NamedTuple):
+    """Why a file is of no use: a kind of ``KINDS`` (or "missing"), what is wrong, what to do ("" for the usual)."""
+
+    kind: str
+    problem: str
+    fix: str = ""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, or that looks so.
@@ -128,12 +136,15 @@ class Inventory:
         """Note every file of the rows from ``start`` that is not there; ``fix`` where the reason gives none."""
         gone = missing_files(path for row in self.rows[start:] for path in row if path is not None)
         for number in range(start, len(self.rows)) if gone else ():
-            for path, kind in zip(self.rows[number], ("missing_image", "missing_label"), strict=True):
+            for path, of_label in zip(self.rows[number], (False, True), strict=True):
                 if path in gone:
-                    why = gone[path]
                     self.absent.add(number)
-                    kind = "broken_symlink" if why.link else kind
-                    self.add(kind, path, why.problem, why.fix or fix, number)
+                    self.add_problem(gone[path]._replace(fix=gone[path].fix or fix), number, of_label)
+
+    def add_problem(self, problem: Problem, row: int, of_label: bool, level: Level | None = None) -> None:
+        """Note what is wrong with the image or the label of a row."""
+        kind = ("missing_image", "missing_label")[of_label] if problem.kind == "missing" else problem.kind
+        self.add(kind, self.rows[row][of_label], problem.problem, problem.fix, row, level)
 
     def require(self) -> list[Row]:
         """The rows; DataError of the first error, which counts the others like it and names two of them."""
@@ -145,21 +156,13 @@ class Inventory:
         raise DataError(first.problem + (more if others else ""), where=first.file, fix=first.fix)
 
 
-class Missing(NamedTuple):
-    """Why a file is not there: what can be told of it, what to do ("" where nothing special is known)."""
-
-    problem: str
-    fix: str
-    link: bool = False
-
-
-def missing_files(paths: Iterable[str]) -> dict[str, Missing]:
+def missing_files(paths: Iterable[str]) -> dict[str, Problem]:
     """{path: why} of those files that are not there, each once, in order.
 
     Each folder is listed once: the same on a local disk as asking for each file, far quicker on a network's.
     """
     folders: dict[Path, dict[str, bool]] = {}
-    found: dict[str, Missing] = {}
+    found: dict[str, Problem] = {}
     for name in dict.fromkeys(paths):
         path = Path(name)
         if path.parent not in folders:
@@ -180,23 +183,27 @@ def _entries(folder: Path) -> dict[str, bool]:
         return {}
 
 
-def _why(path: Path, names: list[str]) -> Missing:
+def _why(path: Path, names: list[str]) -> Problem:
     if path.is_symlink():
         fix = "Restore that file or make the link again"
-        return Missing(f"is a link to {path.readlink()}, which is not there", fix, link=True)
+        return Problem("broken_symlink", f"is a link to {path.readlink()}, which is not there", fix)
     if not path.parent.is_dir():
         slashes = "; write / where the name has \\" if "\\" in str(path) else ""
-        return Missing(f"its folder {path.parent} does not exist", f"Correct dataset_root or the name{slashes}")
+        return Problem(
+            "missing", f"its folder {path.parent} does not exist", f"Correct dataset_root or the name{slashes}"
+        )
     if "\\" in path.name:
-        return Missing("its name has \\ between folders", "Write / instead of \\ in the list")
+        return Problem("missing", "its name has \\ between folders", "Write / instead of \\ in the list")
     normal = unicodedata.normalize("NFC", path.name)
     for name in names:
         if unicodedata.normalize("NFC", name) == normal:
             fix = f"Rename the file, or write its name as the folder has it: {name!r}"
-            return Missing("the folder has the same letters in another Unicode form", fix)
+            return Problem("missing", "the folder has the same letters in another Unicode form", fix)
         if name.casefold() == path.name.casefold():
-            return Missing(f"the folder has {name!r}: capitals differ", "Write the name as the folder has it")
+            return Problem(
+                "missing", f"the folder has {name!r}: capitals differ", "Write the name as the folder has it"
+            )
     other = next((name for name in names if Path(name).stem == path.stem), None)
     if other is not None:
-        return Missing(f"the folder has {other!r} instead", "Correct the ending in the list or of the file")
-    return Missing("is not there", "")
+        return Problem("missing", f"the folder has {other!r} instead", "Correct the ending in the list or of the file")
+    return Problem("missing", "is not there")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddleisa.data.check.stats import Problem
 from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, NUM_IDS
 from paddleisa.datasets.classes import IGNORED, Classes, named_palettes
+from paddleisa.datasets.inventory import Problem
 
 _RECIPE = "`paddleisa prepare labels` converts them"
 

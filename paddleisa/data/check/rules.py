@@ -10,9 +10,9 @@ from typing import Any
 
 from paddleisa.data.check.label_values import name_colours, name_mask, name_values
 from paddleisa.data.check.split import Split
-from paddleisa.data.check.stats import ImageStats, LabelStats, Problem, SampleStats
+from paddleisa.data.check.stats import ImageStats, LabelStats, SampleStats
 from paddleisa.datasets.classes import Classes
-from paddleisa.datasets.inventory import Level
+from paddleisa.datasets.inventory import Level, Problem
 
 StatsByRow = dict[int, SampleStats]
 _MOST, _FEW = 0.8, 5  # something is "unlike the others" when 80 % of at least 5 agree on another value
@@ -64,15 +64,15 @@ def check_files(split: Split, stats: StatsByRow) -> None:
     """Add to ``split.findings`` what is wrong with the files of its rows."""
     usable: dict[int, LabelStats] = {}
     for number, sample in stats.items():
-        _trouble(split, sample.image.trouble, "image", number)
-        if sample.label is None:
+        if sample.image.trouble is not None:
+            split.add_problem(sample.image.trouble, number, of_label=False)
+        label = sample.label
+        if label is None or label.trouble is None:
+            usable |= {} if label is None else {number: label}
             continue
-        if sample.label.trouble is None:
-            usable[number] = sample.label
-        elif sample.label.trouble.kind == "label_colours":
-            _trouble(split, name_colours(sample.label.colours, split.classes), "label", number)
-        else:
-            _trouble(split, sample.label.trouble, "label", number)
+        colours = label.trouble.kind == "label_colours"
+        problem = name_colours(label.colours, split.classes) if colours else label.trouble
+        split.add_problem(problem, number, of_label=True)
     _values(split, usable)
     _sizes(split, stats)
     _unlike(split, {n: f.image for n, f in stats.items() if f.image.trouble is None})
@@ -141,12 +141,6 @@ def _is_ignored(label: LabelStats, classes: Classes) -> bool:
     return all(classes.table()[value] == classes.ignore_index for value in label.counts)
 
 
-def _trouble(split: Split, trouble: Problem | None, what: str, number: int, level: Level | None = None) -> None:
-    if trouble is not None:
-        kind = f"missing_{what}" if trouble.kind == "missing" else trouble.kind
-        split.add(kind, split.rows[number][what == "label"], trouble.problem, trouble.fix, number, level)
-
-
 def _values(split: Split, labels: dict[int, LabelStats]) -> None:
     """Label values: a pattern of the whole set explains its files; otherwise each file is explained by itself."""
     classes = split.classes
@@ -158,12 +152,12 @@ def _values(split: Split, labels: dict[int, LabelStats]) -> None:
         if common is not None and (own is not None or (common.kind == "label_0_255" and 255 in values)):
             own = common
         if own is not None:
-            _trouble(split, own, "label", number)
+            split.add_problem(own, number, of_label=True)
         elif _is_ignored(label, classes):
             fix = "Label the image, or take its line out: nothing can be learned from it"
             split.add("no_class", split.rows[number][1], "every pixel is ignored", fix, number)
-        elif label.counts.get(255, 0) > 0.05 * sum(label.counts.values()):
-            _trouble(split, name_mask(values, classes), "label", number, "warning")
+        elif (mask := name_mask(values, classes)) and label.counts[255] > 0.05 * sum(label.counts.values()):
+            split.add_problem(mask, number, of_label=True, level="warning")
 
 
 def _common(everything: set[int], classes: Classes, labels: Iterable[LabelStats]) -> Problem | None:

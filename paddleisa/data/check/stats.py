@@ -12,7 +12,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from paddleisa.datasets.image_header import open_header, orientation
 from paddleisa.datasets.images import damage, decode_image, decode_label
+from paddleisa.datasets.inventory import Problem
 from paddleisa.errors import DataError
 from paddleisa.utils.environment import home
 from paddleisa.utils.files import write_error
@@ -30,14 +31,6 @@ EDGES = (48, 32)  # cells, width and height
 _WORK = 384  # edges are found at about this width: fine enough for thin things, cheap enough for thousands of frames
 _AGAIN = "Copy, unpack or download the file again"
 _MODES = {"1": "1-bit grey", "L": "8-bit grey", "P": "palette", "I;16": "16-bit grey", "LA": "8-bit grey and alpha"}
-
-
-class Problem(NamedTuple):
-    """Why a file is of no use: a kind of ``inventory.KINDS``, what is wrong, what to do."""
-
-    kind: str
-    problem: str
-    fix: str
 
 
 @dataclass

@@ -71,16 +71,34 @@ def masks_in(pairs: Sequence[tuple[Path, Path]], table: list[Named] | None, prog
     if len(kinds) > 1:
         shown = ", ".join(f"{kind} ({paths[0]})" for kind, paths in kinds.items())
         raise DataError(f"the masks are of several kinds: {shown}", fix="Give masks of one kind, or one folder of them")
-    if "colours" in kinds:
-        classes, read, notes = _of_colours(masks, table, progress)
-        return Annotations("masks in colours", classes, images, lambda n: read(masks[n]), notes)
-    values, palette = _values(masks, progress)
-    classes, lookup, notes = _of_values(values, palette, table)
-    size = max(values) + 1
-    full = np.full(max(size, 256), IGNORED, np.uint8)
-    full[list(lookup)] = list(lookup.values())
-    kind = "palette PNGs" if palette else "masks of numbers"
-    return Annotations(kind, classes, images, lambda n: full[_numbers(masks[n])], notes)
+    in_colours = "colours" in kinds
+    codes_of = _codes if in_colours else _numbers
+    total: Counter = Counter()
+    palette: dict[int, Colour] = {}
+    for path in progress(masks):
+        codes, counts = np.unique(codes_of(path), return_counts=True)
+        total.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
+        if not in_colours:
+            palette = {**_palette(path, codes.tolist()), **palette}
+        elif table is None and len(total) > MAX_CLASSES:
+            raise DataError(
+                f"the masks hold more than {MAX_CLASSES} colours",
+                where=path,
+                fix="They are photographs, smoothed or compressed. Give --classes FILE with a line `name R G B` for "
+                "each class: other colours are ignored then",
+            )
+    classes, ids, notes = _of_colours(total, table) if in_colours else _of_values(total, palette, table)
+    ids = ids or {0: IGNORED}  # where every pixel is ignored
+    known = np.array(sorted(ids), np.uint32)
+    numbers = np.array([ids[code] for code in known.tolist()], np.uint8)
+
+    def read(number: int) -> np.ndarray:
+        codes = codes_of(masks[number])
+        places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+        return np.where(known[places] == codes, numbers[places], np.uint8(IGNORED))
+
+    kind = "masks in colours" if in_colours else "palette PNGs" if palette else "masks of numbers"
+    return Annotations(kind, classes, images, read, notes)
 
 
 def _kind(path: Path) -> str:
@@ -105,21 +123,11 @@ def _numbers(path: Path) -> np.ndarray:
     return values
 
 
-def _values(masks: Sequence[Path], progress: Progress) -> tuple[Counter, dict[int, Colour]]:
-    """{number: pixels} over all masks, and the colours of palette PNGs."""
-    total: Counter = Counter()
-    palette: dict[int, Colour] = {}
-    for path in progress(masks):
-        values, counts = np.unique(_numbers(path), return_counts=True)
-        total.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        header = open_header(path.read_bytes(), path)
-        if header.mode == "P":
-            colours = header.getpalette("RGB") or []
-            for value in values.tolist():
-                if 3 * value + 3 <= len(colours):
-                    red, green, blue = colours[3 * value : 3 * value + 3]
-                    palette.setdefault(value, (red, green, blue))
-    return total, palette
+def _palette(path: Path, values: list[int]) -> dict[int, Colour]:
+    """The colours of these numbers in a palette PNG."""
+    header = open_header(path.read_bytes(), path)
+    colours = (header.getpalette("RGB") or []) if header.mode == "P" else []
+    return {v: (colours[3 * v], colours[3 * v + 1], colours[3 * v + 2]) for v in values if 3 * v + 3 <= len(colours)}
 
 
 def _of_values(
@@ -153,43 +161,22 @@ def _of_values(
     return [Named(name, palette.get(value)) for name, value in zip(names, found, strict=False)], lookup, notes
 
 
-def _of_colours(
-    masks: Sequence[Path], table: list[Named] | None, progress: Progress
-) -> tuple[list[Named], Callable[[Path], np.ndarray], list[str]]:
-    """The classes behind colours, a function that gives a mask's class ids, and what was decided."""
-    total: Counter = Counter()
-    for path in progress(masks):
-        codes, counts = np.unique(_codes(path), return_counts=True)
-        total.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
-        if table is None and len(total) > MAX_CLASSES:
-            raise DataError(
-                f"the masks hold more than {MAX_CLASSES} colours",
-                where=path,
-                fix="They are photographs, smoothed or compressed. Give --classes FILE with a line `name R G B` for "
-                "each class: other colours are ignored then",
-            )
-    colours = {_colour_of(code): pixels for code, pixels in total.items()}
+def _of_colours(codes: Counter, table: list[Named] | None) -> tuple[list[Named], dict[int, int], list[str]]:
+    """The classes behind colours, {0xrrggbb: class id}, and what was decided."""
+    colours = {_colour_of(code): pixels for code, pixels in codes.items()}
     if table is None:
         classes, notes = _name_colours(colours)
     else:
         classes, notes = table, []
         if any(item.colour is None for item in table):
             raise UsageError("the masks hold colours, and the table has none", fix="Write `name R G B` on each line")
-    ids = {item.colour: number for number, item in enumerate(classes)}
-    ignored = {colour: pixels for colour, pixels in colours.items() if colour not in ids}
+    ids = {_code_of(item.colour): number for number, item in enumerate(classes) if item.colour is not None}
+    ignored = {code: pixels for code, pixels in codes.items() if code not in ids}
     if ignored:
-        share = 100 * sum(ignored.values()) / sum(colours.values())
-        first = ", ".join(_hex(colour) for colour in sorted(ignored, key=lambda c: -ignored[c])[:5])
+        share = 100 * sum(ignored.values()) / sum(codes.values())
+        first = ", ".join(f"#{code:06x}" for code in sorted(ignored, key=lambda c: -ignored[c])[:5])
         notes.append(f"{len(ignored)} colours are no class and ignored, {share:.3g} % of the pixels: {first}")
-    known = np.array(sorted(_code_of(colour) for colour in ids if colour is not None), np.uint32)
-    numbers = np.array([ids[_colour_of(code)] for code in known.tolist()], np.uint8)
-
-    def read(path: Path) -> np.ndarray:
-        codes = _codes(path)
-        places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
-        return np.where(known[places] == codes, numbers[places], np.uint8(IGNORED))
-
-    return classes, read, notes
+    return classes, ids, notes
 
 
 def _name_colours(colours: dict[Colour, int]) -> tuple[list[Named], list[str]]:
