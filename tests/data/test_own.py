@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,19 +24,26 @@ COUNT = 12
 COLOURS = 255 - Scenes([], num_images=1).palette  # of no known data set
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     """Twelve scenes with masks in colours, whose ignored pixels are black."""
+    root = tmp_path_factory.mktemp("drawn")
     scenes = Scenes([], "train", COUNT, 64, 128)
     colours = np.zeros((256, 3), np.uint8)
     colours[:8] = COLOURS
     for kind in ("images", "masks"):
-        (tmp_path / "my data" / kind).mkdir(parents=True)
+        (root / kind).mkdir()
     for number in range(COUNT):
         sample = scenes.read(number)
-        Image.fromarray(sample["img"]).save(tmp_path / f"my data/images/s {number:02}.png")
-        Image.fromarray(colours[sample["label"]]).save(tmp_path / f"my data/masks/s {number:02}.png")
-    return tmp_path / "my data"
+        Image.fromarray(sample["img"]).save(root / f"images/s {number:02}.png")
+        Image.fromarray(colours[sample["label"]]).save(root / f"masks/s {number:02}.png")
+    return root
+
+
+@pytest.fixture
+def folder(drawn, tmp_path):
+    """A copy of them, to be worked on."""
+    return Path(shutil.copytree(drawn, tmp_path / "my data"))
 
 
 def digests(folder):

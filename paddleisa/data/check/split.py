@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -74,14 +74,16 @@ def take_split(config: Config, which: Which) -> Split:
         layout = cls.layout_for(values) if issubclass(cls, SegmentationData) else None
         if layout is None or not issubclass(cls, SegmentationData):
             return _built(config, split)
-        found = layout.survey(split.root, split.mode, cls.source)
-        split.classes = classes_of(cls, values)
+        found = vars(layout.survey(split.root, split.mode, cls.source))
+        advice = cls.source.make_labels(split.root)
+        split = replace(split, **found, classes=classes_of(cls, values), table=cls.raw_table, prepare=advice)
     except ConfigError as error:
         split.add("list_missing", split.root, error.problem, error.fix or "Correct the config")
         return split
-    split = replace(split, **vars(found))
-    split.table, split.prepare = cls.raw_table, cls.source.make_labels(split.root)
-    _expect(split, cls.counts)
+    split.expected, marker = cls.counts.get(split.mode), read_marker(split.root)
+    if marker is not None:  # generated data says of itself what was published of other data
+        split.expected, split.by = marker.counts.get(split.mode), "generated"
+        split.expected_classes = marker.classes.get(split.mode)
     return split
 
 
@@ -90,15 +92,6 @@ def data_only(config: Config) -> Config:
     keys = ("plugins", "train_dataset", "val_dataset")
     values = {key: node for key in keys if (node := config.tree.child(key)) is not None}
     return Config(replace(config.tree, value=values), config.name, config.path)
-
-
-def _expect(split: Split, counts: Mapping[str, int]) -> None:
-    """How many images there should be, and which classes: what was published, or what generated data says of itself."""
-    split.expected = counts.get(split.mode)
-    marker = read_marker(split.root)
-    if marker is not None:
-        split.expected, split.by = marker.counts.get(split.mode), "generated"
-        split.expected_classes = marker.classes.get(split.mode)
 
 
 def _built(config: Config, split: Split) -> Split:

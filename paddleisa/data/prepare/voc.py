@@ -90,9 +90,13 @@ def prepare_voc(
     """
     require_scipy()
     root = Path(root)
-    voc = _voc(root, archive, offline, progress)
-    source = _sbd(root, sbd, offline, progress)
+    voc, folder = root / "VOC2012", root / "benchmark_RELEASE" / "dataset"
     lists = voc / "ImageSets" / "Segmentation"
+    _unpacked(VOC, archive, root, lists / "train.txt", offline, progress, inner="VOCdevkit")
+    if sbd is None or not Path(sbd).is_dir():
+        _unpacked(SBD, sbd, root, folder / "cls", offline, progress)
+        sbd = folder
+    source = find_sbd(sbd)
     train, val = (read_names(lists / f"{part}.txt", _VOC_AGAIN) for part in ("train", "val"))
     listed = {name for part in ("train", "val") for name in read_names(source / f"{part}.txt", _SBD_AGAIN)}
     aug = sorted(listed - {*train, *val})
@@ -133,34 +137,17 @@ def find_sbd(folder: str | Path) -> Path:
     )
 
 
-def _voc(root: Path, archive: str | Path | None, offline: bool, progress: bool) -> Path:
-    folder, given = root / "VOC2012", Path(archive) if archive is not None else root / VOC.name
-    whole = (folder / "ImageSets" / "Segmentation" / "train.txt").is_file() and not unfinished(given, root)
-    if archive is None and whole:
-        return folder
-    if archive is None and not given.is_file():
-        given = _download(VOC, root, offline)
-    unpack(given, root, inner="VOCdevkit", progress=progress)
-    return folder
+def _unpacked(
+    archive: Archive, given: str | Path | None, root: Path, sign: Path, offline: bool, progress: bool, inner: str = ""
+) -> None:
+    """The archive, ``given`` or of its name in ``root`` or downloaded, in place; nothing where ``sign`` is there."""
+    path = root / archive.name if given is None else Path(given)
+    if given is not None or not sign.exists() or unfinished(path, root):
+        if given is None and not path.is_file():
+            from paddleisa.zoo.download.download import fetch
 
-
-def _sbd(root: Path, sbd: str | Path | None, offline: bool, progress: bool) -> Path:
-    if sbd is not None and Path(sbd).is_dir():
-        return find_sbd(sbd)
-    archive = root / SBD.name if sbd is None else Path(sbd)
-    folder = root / "benchmark_RELEASE" / "dataset"
-    whole = (folder / "cls").is_dir() and not unfinished(archive, root)
-    if sbd is not None or not whole:
-        if sbd is None and not archive.is_file():
-            archive = _download(SBD, root, offline)
-        unpack(archive, root, progress=progress)
-    return find_sbd(folder)
-
-
-def _download(archive: Archive, root: Path, offline: bool) -> Path:
-    from paddleisa.zoo.download.download import fetch
-
-    return fetch(archive.url, root, name=archive.name, check=_md5_is(archive.md5), offline=offline)
+            path = fetch(archive.url, root, name=archive.name, check=_md5_is(archive.md5), offline=offline)
+        unpack(path, root, inner=inner, progress=progress)
 
 
 def _md5_is(wanted: str) -> Callable[[Path], None]:
