@@ -231,7 +231,7 @@ def _scenes(args) -> int:
 
 def _browse(args) -> int:
     from paddleisa.config import build_part, check, read_config
-    from paddleisa.data.check.browse import browse
+    from paddleisa.data.check.page import browse
     from paddleisa.data.check.split import data_only
     from paddleisa.registry import DATASETS
 

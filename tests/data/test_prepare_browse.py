@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddleisa.data.check.browse import browse, network_image
+from paddleisa.data.check.page import browse, network_image
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import UsageError
 from paddleisa.transforms import Normalize, RandomHorizontalFlip, RandomPaddingCrop
