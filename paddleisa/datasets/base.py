@@ -169,9 +169,11 @@ class PublicData(SegmentationData):
     modes: ClassVar[tuple[str, ...]] = ()
     __signature__: ClassVar[inspect.Signature | None]
 
-    def __init__(self, transforms: Transforms, dataset_root: str = "", mode: str = "train", edge: Edge = False):
-        options = {"dataset_root": dataset_root or self.source.root, "mode": mode}
-        super().__init__(transforms, self.survey(options).require(), mode)
+    def __init__(
+        self, transforms: Transforms, dataset_root: str | None = None, mode: str = "train", edge: Edge = False
+    ):
+        root = self.source.root if dataset_root is None else dataset_root
+        super().__init__(transforms, self.survey({"dataset_root": root, "mode": mode}).require(), mode)
 
     def __init_subclass__(cls) -> None:
         """Write down what configs are checked against and ``paddleisa components`` tells: this root, these modes."""
@@ -181,7 +183,7 @@ class PublicData(SegmentationData):
         if modes and cls.__init__ is PublicData.__init__:
             takes = inspect.signature(PublicData.__init__)
             options = {name: option for name, option in takes.parameters.items() if name != "self"}
-            options["dataset_root"] = options["dataset_root"].replace(default=cls.source.root)
+            options["dataset_root"] = options["dataset_root"].replace(annotation=str, default=cls.source.root)
             options["mode"] = options["mode"].replace(annotation=Literal[modes], default=modes[0])
             cls.__signature__ = takes.replace(parameters=list(options.values()))
             counted = ", ".join(f"{mode} ({cls.counts[mode]} images)" if mode in cls.counts else mode for mode in modes)

@@ -85,7 +85,7 @@ def _move(source: Path, target: Path, archive: Path) -> None:
 
 
 def _is_unpacked(archive: Path, folder: Path) -> bool:
-    """Whether the first file of an archive lies where it belongs, and no unpacking was interrupted."""
+    """Whether the folder that an archive begins with is there, and no unpacking was interrupted."""
     if unfinished(archive, folder):
         return False
     if zipfile.is_zipfile(archive):
@@ -94,4 +94,4 @@ def _is_unpacked(archive: Path, folder: Path) -> bool:
     else:
         with tarfile.open(archive) as content:
             first = next((member.name for member in content if member.isfile() and "/" in member.name), None)
-    return first is not None and (folder / first).is_file()
+    return first is not None and (folder / Path(first).parts[0]).is_dir()
