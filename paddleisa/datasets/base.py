@@ -147,7 +147,7 @@ class SegmentationData:
         found = cv2.calcHist([sample["label"]], [0], None, [256], [0, 256]).ravel() > 0  # OpenCV 4 gives a column
         if wrong := self.meaning.wrong(set(np.flatnonzero(found).tolist())):
             raise DataError(
-                f"the label holds {_shown(wrong)}, but there are {self.meaning.describe()}",
+                self.meaning.complaint(wrong),
                 where=sample["label_path"],
                 fix=_label_advice(wrong, self.meaning),
             )
@@ -201,11 +201,6 @@ def _require_certain(sample: dict, turned: int) -> None:
             where=sample["image_path"],
             fix="Save the image upright, without the tag, and look whether the label fits it",
         )
-
-
-def _shown(values: list[int]) -> str:
-    first = ", ".join(map(str, values[:5]))
-    return f"{'value' if len(values) == 1 else 'values'} {first}" + (", ..." if len(values) > 5 else "")
 
 
 def _label_advice(wrong: list[int], classes: Classes) -> str:

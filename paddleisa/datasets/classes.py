@@ -47,6 +47,11 @@ class Classes:
         table = self.table()
         return sorted(v for v in stored if table[v] >= len(self) and table[v] != self.ignore_index)
 
+    def complaint(self, wrong: list[int]) -> str:
+        """That a label holds numbers that mean nothing: ``the label holds values 20, 21, but there are ...``."""
+        shown = ", ".join(map(str, wrong[:6])) + (", ..." if len(wrong) > 6 else "")
+        return f"the label holds {'value' if len(wrong) == 1 else 'values'} {shown}, but there are {self.describe()}"
+
     def describe(self) -> str:
         """What a file may hold: ``19 classes, 0 to 18, and 255 is ignored``."""
         first = int(self.reduce_zero_label)

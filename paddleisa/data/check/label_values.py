@@ -121,9 +121,7 @@ def _grey_shades(values: set[int], wrong: list[int], classes: Classes) -> Proble
 
 
 def _too_large(wrong: list[int], classes: Classes) -> Problem:
-    shown = ", ".join(map(str, wrong[:6])) + (", ..." if len(wrong) > 6 else "")
-    problem = f"the label holds {'value' if len(wrong) == 1 else 'values'} {shown}, but there are {classes.describe()}"
     fix = "Map the labels to class ids, or correct num_classes or ignore_index"
     if classes.reduce_zero_label:
         fix = "Unpack the label again, or correct num_classes or reduce_zero_label"
-    return Problem("class_too_large", problem, fix)
+    return Problem("class_too_large", classes.complaint(wrong), fix)
