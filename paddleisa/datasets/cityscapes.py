@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from paddleisa.datasets.base import PublicData
+from paddleisa.datasets.classes import IGNORED, lookup
 from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import from_hex
@@ -16,15 +15,8 @@ NUM_IDS = 34  # label ids 0 to 33 in its files; the license plate's -1 is never 
 ID_OF_TRAIN_ID = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 
-def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """(256,) uint8 each: the train id of a label id, and the label id of a train id."""
-    to_train, to_label = np.full(256, 255, np.uint8), np.zeros(256, np.uint8)  # no class: ignored; "unlabeled"
-    to_train[list(ID_OF_TRAIN_ID)] = np.arange(len(ID_OF_TRAIN_ID), dtype=np.uint8)
-    to_label[: len(ID_OF_TRAIN_ID)] = ID_OF_TRAIN_ID
-    return to_train, to_label
-
-
-TO_TRAIN_ID, TO_LABEL_ID = _tables()
+TO_TRAIN_ID = lookup({label: train for train, label in enumerate(ID_OF_TRAIN_ID)}, IGNORED)
+TO_LABEL_ID = lookup(dict(enumerate(ID_OF_TRAIN_ID)), 0)  # what is no class is "unlabeled"
 
 
 @DATASETS.register

@@ -15,6 +15,13 @@ from paddleisa.visual.palette import PALETTES, generic_palette
 IGNORED = 255
 
 
+def lookup(numbers: Mapping[int, int], rest: int, size: int = 256) -> np.ndarray:
+    """(size,) uint8: what each number becomes, those of ``numbers`` what they say, all others ``rest``."""
+    table = np.full(size, rest, np.uint8)
+    table[list(numbers)] = list(numbers.values())
+    return table
+
+
 @dataclass(frozen=True)
 class Classes:
     """What the numbers in a data set's labels mean.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paddleisa.datasets.base import PublicData
-from paddleisa.datasets.classes import IGNORED
+from paddleisa.datasets.classes import IGNORED, lookup
 from paddleisa.datasets.layouts import NameLists, PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import generic_palette
@@ -38,10 +38,8 @@ NAMES = [
 
 def _table(first: int) -> np.ndarray:
     """(256,) uint8, the class of each number in a file in which person is ``first``."""
-    table = np.full(256, IGNORED, np.uint8)
-    kept = [number for number in range(1, 183) if number not in UNUSED]
-    table[np.array(kept) - 1 + first] = np.arange(len(kept), dtype=np.uint8)
-    return table
+    kept = (number for number in range(1, 183) if number not in UNUSED)
+    return lookup({number - 1 + first: k for k, number in enumerate(kept)}, IGNORED)
 
 
 @DATASETS.register

@@ -5,9 +5,8 @@ https://cs.stanford.edu/~roozbeh/pascal-context
 
 from __future__ import annotations
 
-import numpy as np
-
 from paddleisa.datasets.base import PublicData
+from paddleisa.datasets.classes import lookup
 from paddleisa.datasets.layouts import NameLists, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import bit_colours
@@ -31,13 +30,6 @@ NAMES = [
 # fmt: on
 
 
-def _table() -> np.ndarray:
-    """(512,) uint8, the class of each official label; what is none of the 59 is background."""
-    table = np.zeros(512, np.uint8)
-    table[list(LABELS)] = np.arange(len(LABELS), dtype=np.uint8)
-    return table
-
-
 @DATASETS.register
 class PascalContext(PublicData):
     """PASCAL-Context with its 60 classes, the background counted, as PaddleSeg has it.
@@ -50,7 +42,7 @@ class PascalContext(PublicData):
     num_classes = 60
     class_names = NAMES
     palette = bit_colours(60)
-    raw_table = _table()
+    raw_table = lookup({label: k for k, label in enumerate(LABELS)}, 0, size=512)  # none of the 59: background
     layout = NameLists(
         base=".",
         lists="ImageSets/Segmentation/{list}_context.txt",

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from paddleisa.data.prepare.labels import require_scipy
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.cityscapes import ID_OF_TRAIN_ID, TO_LABEL_ID, TO_TRAIN_ID, Cityscapes
-from paddleisa.datasets.classes import classes_of
+from paddleisa.datasets.classes import classes_of, lookup
 from paddleisa.datasets.image_files import write_lines
 from paddleisa.datasets.images import write_image, write_label
 from paddleisa.datasets.layouts import ListFile, NameLists, PairedFolders
@@ -144,7 +144,7 @@ class AnyLayout:
         if len(found) < _FEW:
             found = {number: number % len(self.data.class_names) for number in range(len(Scenes.class_names))}
         rest = 0 if self.data.class_names[0] == "background" else self.data.ignore_index
-        return _table(found, rest)
+        return lookup(found, rest)
 
     @cached_property
     def _stored(self) -> np.ndarray:
@@ -268,12 +268,6 @@ def draw(polygons: list[tuple[int, Polygon]], size: tuple[int, int]) -> np.ndarr
     for value, polygon in polygons:
         ImageDraw.Draw(img).polygon([tuple(point) for point in polygon], fill=value)
     return np.array(img)
-
-
-def _table(numbers: dict[int, int], rest: int) -> np.ndarray:
-    table = np.full(256, rest, np.uint8)
-    table[list(numbers)] = list(numbers.values())
-    return table
 
 
 def _filled(pattern: str, name: str) -> str:
