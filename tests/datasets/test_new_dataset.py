@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddleisa.config import Config
+from paddleisa.config import Config, check
+from paddleisa.config.signature import options_of
 from paddleisa.data.check.check import check_config, quick_check
 from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.classes import named_palettes
 from paddleisa.datasets.layouts import PairedFolders, Source
-from paddleisa.errors import DataError
+from paddleisa.errors import ConfigError, DataError
 from paddleisa.registry import DATASETS
 from paddleisa.reproduce.preflight import data_commands, data_digest
 
@@ -51,6 +52,26 @@ def config(root):
 
 def full_check(root):
     return check_config(config(root), workers=0, cache=root / "cache", progress=False)
+
+
+def test_a_config_may_give_its_modes_only_and_finds_it_at_its_root():
+    part = {"type": "ToyPonds", "transforms": [], "mode": "val"}
+    values = check(Config.from_dict({"val_dataset": part}), defaults=True)["val_dataset"]
+    assert (values["dataset_root"], values["mode"]) == ("data/ponds", "val")
+    with pytest.raises(ConfigError, match="one of train, val, not 'test'"):
+        check(Config.from_dict({"val_dataset": {**part, "mode": "test"}}))
+
+
+def test_a_data_set_derived_from_it_may_have_options_of_its_own():
+    class DeepPonds(ToyPonds):
+        def __init__(self, transforms: list, depth: int = 3):
+            super().__init__(transforms)
+
+    class MorePonds(ToyPonds):
+        counts = {"train": 30, "val": 20}
+
+    assert list(options_of(DeepPonds).known) == ["transforms", "depth"]
+    assert options_of(MorePonds).known["mode"].default == "train" and "train (30 images)" in MorePonds.__doc__
 
 
 def test_right_data_passes_the_full_check(root):
