@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,8 @@ def test_no_module_reaches_another_through_the_packages_lazy_names(file):
     ]
     assert "paddleisa" not in whole
     assert set(parts) <= {"__version__"}
+
+
+def test_what_is_deprecated_is_an_error_where_the_package_uses_it():
+    with pytest.raises(DeprecationWarning):
+        warnings.warn_explicit("old", DeprecationWarning, "layers.py", 1, module="paddleisa.models.layers")
