@@ -20,19 +20,12 @@ IGNORED, PADDING = "ignore_index", "label_padding_value"
 
 @dataclass(frozen=True)
 class Source:
-    """A data set's ignored value.
+    """A data set's ignored value."""
 
-    Attributes:
-        path: of the data set.
-        value: the label value that does not count.
-        origin: where it is given, or where the class is named that has it.
-        given: whether the config gives it.
-    """
-
-    path: KeyPath
-    value: int
-    origin: Origin
-    given: bool
+    path: KeyPath  # of the data set
+    value: int  # the label value that does not count
+    origin: Origin  # where it is given, or where the class is named that has it
+    given: bool  # whether the config gives it
 
     def __str__(self) -> str:
         return f"{self.path[0]}{'' if self.given else ' by default'}, {self.origin}"

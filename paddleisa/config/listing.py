@@ -15,36 +15,22 @@ from paddleisa.registry import TABLES, Registry
 
 @dataclass(frozen=True)
 class OptionInfo:
-    """An option of a component.
+    """An option of a component."""
 
-    Attributes:
-        name: as a config writes it.
-        accepts: what its value may be, in words.
-        default: what it is where a config says nothing; None where it must be given.
-        about: from the class's docstring, one line; empty where that says nothing.
-    """
-
-    name: str
-    accepts: str
-    default: str | None
-    about: str
+    name: str  # as a config writes it
+    accepts: str  # what its value may be, in words
+    default: str | None  # what it is where a config says nothing; None where it must be given
+    about: str  # from the class's docstring, one line; empty where that says nothing
 
 
 @dataclass(frozen=True)
 class ComponentInfo:
-    """A class that ``type`` may name.
+    """A class that ``type`` may name."""
 
-    Attributes:
-        kind: of its table, ``"backbone"``.
-        name: as ``type`` gives it.
-        about: the first sentence of its docstring.
-        options: in the constructor's order.
-    """
-
-    kind: str
-    name: str
-    about: str
-    options: list[OptionInfo]
+    kind: str  # of its table, ``"backbone"``
+    name: str  # as ``type`` gives it
+    about: str  # the first sentence of its docstring
+    options: list[OptionInfo]  # in the constructor's order
 
 
 def components() -> list[ComponentInfo]:

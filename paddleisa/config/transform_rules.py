@@ -22,21 +22,13 @@ _NOT_RANDOM = "validation, prediction and export take no random transforms and n
 
 @dataclass(frozen=True)
 class Step:
-    """One transform of a list.
+    """One transform of a list."""
 
-    Attributes:
-        path: its key path.
-        node: its options as given.
-        name: its type.
-        options: all of its options, defaults included, plain.
-        traits: what it says of itself; None where it says nothing.
-    """
-
-    path: KeyPath
-    node: Node
-    name: str
-    options: dict[str, object]
-    traits: Traits | None
+    path: KeyPath  # its key path
+    node: Node  # its options as given
+    name: str  # its type
+    options: dict[str, object]  # all of its options, defaults included, plain
+    traits: Traits | None  # what it says of itself; None where it says nothing
 
     @property
     def normalizes(self) -> bool:

@@ -25,27 +25,17 @@ _SHUFFLE, _STEP = 2, 3  # streams of random numbers; the data set uses 0 and 1
 @dataclass(frozen=True)
 class Plan:
     """The schedule of one training.
-
-    Args:
-        iters: iterations in all.
-        dataset_size: number of training images.
-        batch_size: images of one process in one iteration.
-        world_size: number of processes.
-        seed: of shuffling, augmentation and dropout.
-        repeats: times that the images count as one epoch.
-        save_interval: iterations between checkpoints (and evaluations).
-
     Raises:
         ConfigError: an epoch is smaller than one total batch, which the original would wait for without end.
     """
 
-    iters: int
-    dataset_size: int
-    batch_size: int
-    world_size: int = 1
-    seed: int = 42
-    repeats: int = 1
-    save_interval: int = 1000
+    iters: int  # iterations in all
+    dataset_size: int  # number of training images
+    batch_size: int  # images of one process in one iteration
+    world_size: int = 1  # number of processes
+    seed: int = 42  # of shuffling, augmentation and dropout
+    repeats: int = 1  # times that the images count as one epoch
+    save_interval: int = 1000  # iterations between checkpoints (and evaluations)
 
     def __post_init__(self):
         if self.steps_per_epoch == 0:

@@ -18,21 +18,13 @@ _IGNORED = ("state", "tracer_option", "profile_path")  # of Paddle before 2.3; P
 
 @dataclass(frozen=True)
 class ProfilerOptions:
-    """Which steps are profiled, and how.
+    """Which steps are profiled, and how."""
 
-    Args:
-        batch_range: first step, counted from 0, and the one before which it ends.
-        timer_only: measure reading and step times only; False traces operations too, for chrome://tracing.
-        sorted_key: order of the tables of operations: name of a member of Paddle's ``SortedKeys``.
-        exit_on_finished: end the training after the last of those steps.
-        ignored: options of PaddleSeg that were given and mean nothing to today's Paddle.
-    """
-
-    batch_range: tuple[int, int] = (10, 20)
-    timer_only: bool = True
-    sorted_key: str = "CPUTotal"
-    exit_on_finished: bool = True
-    ignored: tuple[str, ...] = ()
+    batch_range: tuple[int, int] = (10, 20)  # first step, counted from 0, and the one before which it ends
+    timer_only: bool = True  # measure reading and step times only; False traces operations too, for chrome://tracing
+    sorted_key: str = "CPUTotal"  # order of the tables of operations: name of a member of Paddle's ``SortedKeys``
+    exit_on_finished: bool = True  # end the training after the last of those steps
+    ignored: tuple[str, ...] = ()  # options of PaddleSeg that were given and mean nothing to today's Paddle
 
     @classmethod
     def parse(cls, text: str) -> ProfilerOptions:

@@ -34,27 +34,16 @@ _ITERATION = re.compile(r"\[(?:TRAIN|EVAL)\] .*\biter: (\d+)/\d+")
 
 @dataclass(frozen=True)
 class Averages:
-    """What is logged of a stretch of steps.
+    """What is logged of a stretch of steps."""
 
-    Attributes:
-        epoch: of the last step, from 1.
-        losses: mean of each loss term, weighted as it goes into the sum.
-        loss: mean of the sum of the terms.
-        lr: learning rate of the last step.
-        batch_cost: mean seconds of a step, data loading included.
-        reader_cost: mean seconds of a step spent waiting for data.
-        ips: samples per second of all processes together.
-        memory_mb: the greatest value met; None when no step gave one.
-    """
-
-    epoch: int
-    losses: dict[str, float]
-    loss: float
-    lr: float
-    batch_cost: float
-    reader_cost: float
-    ips: float
-    memory_mb: float | None
+    epoch: int  # of the last step, from 1
+    losses: dict[str, float]  # mean of each loss term, weighted as it goes into the sum
+    loss: float  # mean of the sum of the terms
+    lr: float  # learning rate of the last step
+    batch_cost: float  # mean seconds of a step, data loading included
+    reader_cost: float  # mean seconds of a step spent waiting for data
+    ips: float  # samples per second of all processes together
+    memory_mb: float | None  # the greatest value met; None when no step gave one
 
 
 class Sink:
