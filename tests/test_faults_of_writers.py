@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,7 +14,8 @@ from faults import CODES, fails, files_at_most, in_fresh_process, killed, killed
 
 from paddleisa.config import load_config
 from paddleisa.data.prepare import scenes
-from paddleisa.errors import PaddleISAError
+from paddleisa.errors import PaddleISAError, UsageError
+from paddleisa.utils.process import exclusive
 
 TINY = Path(__file__).parent / "training" / "tiny" / "tiny.yml"
 
@@ -177,3 +179,9 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_leaves_what_was_there(tmp_p
 def test_a_kill_in_the_middle_of_a_file_leaves_what_was_there(tmp_path, name):
     note(tmp_path, *dry_run(JOBS[name], tmp_path))
     in_fresh_process("test_faults_of_writers", "kill_within", name, str(tmp_path), sizes(tmp_path / "dry"))
+
+
+def test_a_second_export_to_a_folder_is_refused_with_the_process_of_the_first(tmp_path):
+    holder = exclusive(tmp_path / "model", "exporting to this folder", "Wait")
+    with holder, pytest.raises(UsageError, match=f"process {os.getpid()} on .* is exporting to this folder"):
+        export(tmp_path)

@@ -1,10 +1,13 @@
 """``paddleisa prepare own`` and ``labels`` from the outside."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from paddleisa.datasets.scenes import Scenes
+from paddleisa.utils.process import exclusive
 
 
 @pytest.fixture
@@ -42,3 +45,12 @@ def test_labels_are_made_where_asked(folder, call):
 def test_a_folder_without_anything_is_one_line_and_code_2(tmp_path, call):
     answer = call("prepare", "own", str(tmp_path))
     assert answer.code == 2 and "have the same name" in answer.err and "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize("words", [("own", "photos"), ("labels", "photos", "--save_dir", "photos/paddleisa")])
+def test_a_second_one_into_the_folder_is_refused_with_the_process_of_the_first(folder, call, words):
+    with exclusive(folder / "paddleisa/prepare", "writing into this folder", "Wait"):
+        answer = call("prepare", *words, "--num_workers", "0")
+    assert (
+        answer.code == 2 and f"process {os.getpid()} on " in answer.err and "is writing into this folder" in answer.err
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leftovers import Command
 
 from paddleisa.training.checkpoint import checkpoints, read_checkpoint
 
@@ -63,3 +64,22 @@ def test_a_run_killed_twenty_times_ends_in_the_same_bits(tmp_path):
         for name, array in state.items():
             np.testing.assert_array_equal(killed.arrays[file][name], array, err_msg=f"{file} {name}")
     assert not list(folder.glob(".iter_*"))  # nothing half-written is left lying about
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_training_leaves_no_process_and_no_half_written_checkpoint(tmp_path, number):
+    words = [
+        "--config",
+        TINY,
+        "--iters",
+        5000,
+        "--save_interval",
+        2,
+        "--num_workers",
+        2,
+        "--save_dir",
+        tmp_path / "run",
+    ]
+    Command("train", *words, "--vdl_server").killed(number, lambda: checkpoints(tmp_path / "run"))
+    assert [read_checkpoint(path) for path in checkpoints(tmp_path / "run")]

@@ -13,6 +13,7 @@ from pathlib import Path
 import lab_row
 import pytest
 from faults import CODES, at, fails, killed, observed, points
+from leftovers import Command
 
 from paddleisa.errors import PaddleISAError
 from paddleisa.zoo.download.download import fetch
@@ -109,3 +110,17 @@ def test_wherever_a_reproduction_is_killed_the_next_run_ends_with_the_same_repor
         assert done.returncode == -signal.SIGKILL, (operation, done.stderr[-500:])
         job(folder)
         assert scores(folder) == scores(tmp_path / "dry"), operation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_reproduction_leaves_no_process_and_the_next_run_ends_with_the_same_report(
+    catalogue, tmp_path, number
+):
+    reproduction(catalogue, tmp_path / "dry")
+    folder = tmp_path / "killed"
+    run = Command("reproduce", "small", "--catalogue", catalogue, "--save_dir", folder, "--num_workers", 2)
+    run.killed(number, lambda: any(folder.glob("small/state-*.npz")))
+    reproduction(catalogue, folder)
+    assert scores(folder) == scores(tmp_path / "dry")
+    assert not list(folder.rglob(".*.part"))
