@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from paddleisa.bench.measuring import Outcome
@@ -10,11 +12,14 @@ from paddleisa.errors import PaddleISAError
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """Measurements run here instead of in children, which test_bench_measuring.py tests: seconds are saved."""
+    """Measurements run here instead of in children, which test_bench_measuring.py tests: seconds are saved.
+
+    What goes in and comes out is JSON, as there.
+    """
 
     def run(function, **params):
         try:
-            return Outcome(value=function(**params))
+            return Outcome(value=json.loads(json.dumps(function(**json.loads(json.dumps(params))))))
         except PaddleISAError as error:
             return Outcome(problem=str(error))
 

@@ -2,10 +2,14 @@
 
 import json
 import xml.dom.minidom
+from dataclasses import asdict
 
 import cv2
 import numpy as np
 import pytest
+
+from paddleisa.bench.isa import Settings, measure_block, needed_bytes
+from paddleisa.bench.measuring import run_in_child
 
 SMALL = ("--device", "cpu", "--in_channels", 8, "--channels", 4, "--repeats", 1)
 
@@ -47,14 +51,12 @@ def test_the_json_is_the_printed_table_with_factors_of_its_numbers(in_this_proce
     same_as_printed(result, text)
 
 
-def test_dense_attention_takes_at_least_the_memory_that_is_asked_for_it(in_this_process, found):
-    from paddleisa.bench.isa import Settings, needed_bytes
-
+@pytest.mark.parametrize("way", ["forward", "training"])
+def test_dense_attention_takes_at_least_the_memory_that_is_asked_for_it(way):
+    """In a child: in a process that has computed before, memory is taken that was given back."""
     settings = Settings(in_channels=8, channels=4)
-    result, _ = found("--sizes", "64x64")
-    for table, training in zip(result["tables"][1:], (False, True), strict=True):
-        measured = table["rows"][0]["dense_mib"] * 2**20
-        assert 0.9 * needed_bytes("dense", (64, 64), training, settings) < measured
+    outcome = run_in_child(measure_block, size=(64, 64), kind="dense", way=way, settings=asdict(settings))
+    assert 0.9 * needed_bytes("dense", (64, 64), way == "training", settings) < outcome.value["bytes"]
 
 
 def test_the_plot_shows_the_sizes_and_where_memory_ran_out(in_this_process, call, tmp_path):

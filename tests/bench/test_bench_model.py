@@ -12,8 +12,7 @@ SCENES = "isanet_resnet18_os8_scenes_128x128_200"
 MODEL = ("bench", "model", "--config", SCENES, "--opts", "model.isa_channels=8", "--device", "cpu")
 
 
-def test_what_cannot_run_is_a_row_with_its_reason(call, tmp_path, same_as_printed):
-    """In children, as users run it."""
+def test_what_cannot_run_is_a_row_with_its_reason(in_this_process, call, tmp_path, same_as_printed):
     run = ("--input_size", 32, 32, "--iters", 3, "--warmup", 0, "--engine", "paddle", "--precision", "fp32", "bf16")
     answer = call(*MODEL, *run, "--json", tmp_path / "r.json", "--plot", tmp_path / "m.png")
     assert answer.code == 0

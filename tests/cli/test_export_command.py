@@ -13,6 +13,18 @@ from paddleisa.deploy.runtimes.open import runtimes
 MODEL = ("--config", "tiny.yml", "--device", "cpu", "--model_path", "w.pdparams")
 
 
+@pytest.fixture(scope="module")
+def home_of_all(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def home(home_of_all, monkeypatch):
+    """One cache of converted models for all tests: a model is converted once."""
+    monkeypatch.setenv("PADDLEISA_HOME", str(home_of_all))
+    return home_of_all
+
+
 def skip_unless(engine):
     if trouble := runtimes()[engine].problem("fp32", "cpu"):
         pytest.skip(trouble[0])
@@ -50,9 +62,8 @@ def test_several_formats_shapes_and_outputs_go_through_the_options(in_project, c
 
 
 @pytest.mark.parametrize("engine", ["paddle_inference", "onnxruntime", "openvino"])
-def test_predict_writes_the_same_masks_with_every_engine(in_project, call, tmp_path, engine, monkeypatch):
+def test_predict_writes_the_same_masks_with_every_engine(in_project, call, tmp_path, engine, home):
     skip_unless(engine)
-    monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
     for name in ("paddle", engine):
         words = ("--image_path", "data/b.png", "--save_dir", tmp_path / name, "--engine", name)
         answer = call("predict", *MODEL, *words)
@@ -62,11 +73,10 @@ def test_predict_writes_the_same_masks_with_every_engine(in_project, call, tmp_p
         cv2.imread(str(tmp_path / n / "class_id_prediction/b.png"), cv2.IMREAD_UNCHANGED) for n in ("paddle", engine)
     )
     assert one.shape == (70, 40) and np.mean(one == other) >= 0.999
-    assert list((tmp_path / "home/engines").glob("*/manifest.json"))
+    assert list((home / "engines").glob("*/manifest.json"))
 
 
-def test_val_with_auto_says_what_it_takes_and_scores_the_same(in_project, call, tmp_path, monkeypatch):
-    monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "home"))
+def test_val_with_auto_says_what_it_takes_and_scores_the_same(in_project, call, tmp_path, home):
     scores = []
     for engine in ("paddle", "auto"):
         answer = call("val", *MODEL, "--engine", engine, "--json", tmp_path / "r.json")
