@@ -189,7 +189,7 @@ def test_whatever_a_server_answers_is_a_file_or_an_error_of_ours(tmp_path_factor
     folder = tmp_path_factory.mktemp("any") / "files"
     server = RawServer()
     server.pieces = [answers]
-    policy = Policy(attempts=1, total_attempts=2, read_timeout=0.5, headers=0.5, stall=0.3, sleep=lambda _: None)
+    policy = Policy(attempts=1, total_attempts=2, read_timeout=0.2, headers=0.2, stall=0.2, sleep=lambda _: None)
     try:
         path = fetch(server.url, folder, policy=policy, quiet=True, max_size=1000)
     except DownloadError as error:

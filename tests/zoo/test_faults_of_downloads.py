@@ -17,6 +17,7 @@ from leftovers import Command
 
 from paddleisa.errors import PaddleISAError
 from paddleisa.zoo.download.download import fetch
+from paddleisa.zoo.download.transfer import Policy
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def download(server, serve, data):
 
     def job(folder: Path) -> None:
         url = server.add("/model.bin", serve.file(data, cuts=[150_000]))
-        fetch(url, folder, quiet=True)
+        fetch(url, folder, quiet=True, policy=Policy(sleep=lambda _: None))
 
     return job
 
