@@ -20,7 +20,7 @@ from paddleisa.errors import CheckpointError, WeightsError
 from paddleisa.training.optimizer_state import structured_arrays
 from paddleisa.utils.files import atomic_write, new_folder, remove_folder, sha256_of
 from paddleisa.weights import read_weights, save_weights
-from paddleisa.weights.read import parameter_names, read_optimizer
+from paddleisa.weights.state_files import parameter_names, read_optimizer
 
 FORMAT = 1
 _NAME = re.compile(r"iter_(\d+)$")

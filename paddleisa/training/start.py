@@ -155,7 +155,7 @@ def _local(source: str) -> Path:
     if not source.startswith(("http://", "https://")):
         return weights_file(source, source, download=True)
     from paddleisa.weights.archive import is_archive, read_archive
-    from paddleisa.weights.read import read_weights
+    from paddleisa.weights.state_files import read_weights
     from paddleisa.zoo.download.download import fetch
 
     def check(path: Path) -> None:

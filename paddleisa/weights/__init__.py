@@ -3,10 +3,8 @@
 from paddleisa.weights.archive import read_archive
 from paddleisa.weights.extract import extract_archive
 from paddleisa.weights.load import load_backbone, load_weights
-from paddleisa.weights.read import read_weights
-from paddleisa.weights.report import LoadReport, Mismatch, UnfitWeightsError
-from paddleisa.weights.save import save_weights
-from paddleisa.weights.verify import Difference, verify_state
+from paddleisa.weights.report import Difference, LoadReport, Mismatch, UnfitWeightsError, verify_state
+from paddleisa.weights.state_files import read_weights, save_weights
 
 __all__ = [
     "Difference",

@@ -27,7 +27,7 @@ import numpy as np
 
 from paddleisa.errors import DataError, WeightsError
 from paddleisa.weights.opening import HEAD, archive_kind, kind_of, open_regular
-from paddleisa.weights.read import read_pickle
+from paddleisa.weights.state_files import read_pickle
 
 MAX_HEADER = 8 << 10  # bytes of one tar header record; long names need less than 5 KB
 MAX_CHUNK = 1 << 20  # bytes asked for at once while a member is read

@@ -11,9 +11,9 @@ import numpy as np
 
 from paddleisa.errors import WeightsError
 from paddleisa.weights.archive import is_archive, read_archive
-from paddleisa.weights.read import read_weights
 from paddleisa.weights.report import LoadReport, Mismatch, UnfitWeightsError, advice, belongs, grouped
 from paddleisa.weights.safe_pickle.torch_file import is_torch, read_torch
+from paddleisa.weights.state_files import read_weights
 
 if TYPE_CHECKING:
     import paddle

@@ -22,8 +22,8 @@ import pytest
 from paddleisa.errors import DownloadError, UsageError, WeightsError
 from paddleisa.zoo.download import download as download_module
 from paddleisa.zoo.download import transfer as transfer_module
-from paddleisa.zoo.download.deadline import Deadline
 from paddleisa.zoo.download.download import fetch
+from paddleisa.zoo.download.server import Deadline
 from paddleisa.zoo.download.transfer import Policy, answer
 
 

@@ -21,9 +21,8 @@ from paddleisa.errors import DownloadError, UsageError
 from paddleisa.utils import files
 from paddleisa.utils.files import write_error
 from paddleisa.zoo.download import server
-from paddleisa.zoo.download.deadline import Deadline
 from paddleisa.zoo.download.records import LockFile, Partial, Source
-from paddleisa.zoo.download.server import Headers, address, printable, read_headers
+from paddleisa.zoo.download.server import Deadline, Headers, address, printable, read_headers
 
 _REDIRECTS = 10
 _PAGE_ADVICE = "A proxy, a login page or a moved file is the usual cause: open the address in a browser"
