@@ -1,7 +1,8 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, under failing disks; results as JSON."""
 
 import errno
 import hashlib
+import json
 import os
 import stat
 
@@ -12,10 +13,13 @@ from paddleisa.utils.files import (
     AppendFile,
     WriteError,
     atomic_write,
+    joined,
     new_folder,
+    plain_number,
     remove_folder,
     remove_leftovers,
     sha256_of,
+    write_json,
 )
 
 
@@ -206,3 +210,20 @@ def test_a_closed_append_file_refuses_a_piece_by_its_name(tmp_path):
     file.close()
     with pytest.raises(WriteError, match="log"):
         file.write(b"1")
+
+
+def test_parts_are_joined_in_order():
+    assert list(joined({"b": 1}, {"a": 2}, {})) == ["b", "a"]
+
+
+def test_a_key_that_would_be_overwritten_is_an_error():
+    with pytest.raises(ValueError, match="two values for precision"):
+        joined({"precision": "fp32"}, {"precision": [0.5]})
+
+
+def test_json_has_no_nan(tmp_path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "r.json", {"x": float("nan")})
+    assert not (tmp_path / "r.json").exists()
+    write_json(tmp_path / "r.json", {"x": plain_number(float("nan"))})
+    assert json.loads((tmp_path / "r.json").read_text()) == {"x": None}
