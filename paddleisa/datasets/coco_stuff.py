@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from paddleisa.datasets.base import PublicData
 from paddleisa.datasets.classes import IGNORED, lookup
-from paddleisa.datasets.layouts import NameLists, PairedFolders, Source
+from paddleisa.datasets.layouts import Layout, NameLists, PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import generic_palette
 
@@ -56,7 +58,7 @@ class CocoStuff(PublicData):
     palette = generic_palette(171)
     counts = {"train": 118287, "val": 5000}
     raw_table = _table(first=0)
-    layout = PairedFolders(
+    layout: ClassVar[Layout] = PairedFolders(
         images="images/{part}/*.jpg",
         labels="annotations/{part}/*.png",
         raw_labels="stuffthingmaps/{part}/*.png",

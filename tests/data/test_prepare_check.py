@@ -464,11 +464,11 @@ def test_an_interrupted_check_goes_on_where_it_was(data, tmp_path, monkeypatch):
 
     looked = []
 
-    def examine(row, raw):
+    def examine(row, *others):
         if len(looked) == 5:
             raise KeyboardInterrupt
         looked.append(row)
-        return original(row, raw)
+        return original(row, *others)
 
     original = module.examine
     monkeypatch.setattr(module, "examine", examine)
@@ -477,7 +477,7 @@ def test_an_interrupted_check_goes_on_where_it_was(data, tmp_path, monkeypatch):
     cache = next((tmp_path / "cache").iterdir())
     cache.write_text(cache.read_text() + '[1, "half a li')  # what a kill leaves
     again = []
-    monkeypatch.setattr(module, "examine", lambda row, raw: again.append(row) or original(row, raw))
+    monkeypatch.setattr(module, "examine", lambda row, *others: again.append(row) or original(row, *others))
     report = check(config_of(data / "list"), tmp_path)
     assert len(looked) == 5 and len(again) == 12 - 5
     assert report.findings == []

@@ -30,7 +30,7 @@ def test_the_rehearsal_passes_the_full_check_and_is_read(tmp_path, kind):
     config = Config.from_dict({f"{mode}_dataset": part for mode, part in parts.items()})
     report = check_config(config, workers=0, cache=tmp_path / "cache", progress=False)
     assert report.findings == []
-    assert [len(part.split.rows) for part in report.parts] == [4, 2]
+    assert [len(part.rows) for part in report.parts] == [4, 2]
     data = DATASETS.get(kind)([], str(root), "train")
     assert all(data[number]["label"].shape == SIZE[::-1] for number in range(4))
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from paddleisa.config import Config
 from paddleisa.data.check.duplicates import find_duplicates, find_exchanged
-from paddleisa.data.check.rules import StatsByRow, check_files, check_names, check_set, class_counts
+from paddleisa.data.check.rules import check_files, check_names, check_set
 from paddleisa.data.check.split import Split, Which, take_split
 from paddleisa.data.check.stats import SampleStats, StatsCache, examine, examine_arrays
 from paddleisa.datasets.inventory import KINDS, Finding
@@ -22,32 +22,6 @@ from paddleisa.utils.concurrency import prefetched
 QUICK_SAMPLES = 6  # samples decoded by the quick form: 0.4 s of Cityscapes frames
 DRAWN_SAMPLES = 200  # of a generated set, which is right by construction
 _SHOWN = 5  # files of a group in texts
-
-
-@dataclass
-class Checked:
-    """A split with what is known of those of its rows that were looked at."""
-
-    split: Split
-    stats: StatsByRow
-
-    @property
-    def counts(self) -> list[int]:
-        """Pixels of each class."""
-        return class_counts(self.split, self.stats)
-
-    def summary(self) -> str:
-        """One line: mode, number of images, sizes, classes."""
-        split, total = self.split, len(self.split.classes)
-        expected = "" if split.expected is None else f" ({split.by}: {split.expected})"
-        sizes = sorted({sample.image.size for sample in self.stats.values() if sample.image.trouble is None})
-        size = ", ".join(f"{w}x{h}" for w, h in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
-        seen = sum(count > 0 for count in self.counts)
-        looked = "" if len(self.stats) == len(split.rows) else f", {len(self.stats)} looked at"
-        return (
-            f"{split.which}: {split.kind} {split.mode}, {len(split.rows)} images{expected}{looked}; "
-            f"{size or 'no size'}; {seen or total} of {total} classes"
-        )
 
 
 @dataclass
@@ -62,7 +36,7 @@ class DataCheck:
     """
 
     name: str
-    parts: list[Checked]
+    parts: list[Split]
     findings: list[Finding]
     seconds: float = 0.0
 
@@ -91,14 +65,14 @@ class DataCheck:
         """For JSON."""
         splits = [
             {
-                "split": part.split.which,
-                "data_set": part.split.kind,
-                "mode": part.split.mode,
-                "root": str(part.split.root),
-                "images": len(part.split.rows),
-                "expected": part.split.expected,
+                "split": part.which,
+                "data_set": part.kind,
+                "mode": part.mode,
+                "root": str(part.root),
+                "images": len(part.rows),
+                "expected": part.expected,
                 "looked_at": len(part.stats),
-                "class_names": part.split.classes.names,
+                "class_names": part.classes.names,
                 "class_pixels": part.counts,
             }
             for part in self.parts
@@ -138,7 +112,7 @@ def check_config(
         stats = _look_at_few(split) if quick else _look_at_all(split, cache, workers, progress)
         parts.append(_judged(split, stats, quick))
     if not quick:
-        find_duplicates([(part.split, part.stats) for part in parts])
+        find_duplicates(parts)
     _check_classes(config, parts)
     return DataCheck(config.name, parts, _findings(parts), time.perf_counter() - start)
 
@@ -186,27 +160,29 @@ def grouped(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]
     return groups
 
 
-def _judged(split: Split, stats: StatsByRow, quick: bool) -> Checked:
+def _judged(split: Split, stats: dict[int, SampleStats], quick: bool) -> Split:
+    """The split with what is known of its files, and what is wrong with them."""
+    split.stats = stats
     check_names(split)
-    check_files(split, stats)
-    check_set(split, stats, quick)
+    check_files(split)
+    check_set(split, quick)
     if not quick:
-        find_exchanged(split, stats)
-    return Checked(split, stats)
+        find_exchanged(split)
+    return split
 
 
-def _findings(parts: list[Checked]) -> list[Finding]:
-    return ordered(replace(finding, split=part.split.which) for part in parts for finding in part.split.findings)
+def _findings(parts: list[Split]) -> list[Finding]:
+    return ordered(replace(finding, split=part.which) for part in parts for finding in part.findings)
 
 
-def _look_at_few(split: Split) -> StatsByRow:
+def _look_at_few(split: Split) -> dict[int, SampleStats]:
     """Some rows from the whole range, whose files are there."""
     present = split.present()
     step = max(1, len(present) // QUICK_SAMPLES)
     return {number: _stats_of(split, number) for number in present[::step][:QUICK_SAMPLES]}
 
 
-def _look_at_all(split: Split, folder: str | Path | None, workers: int, progress: bool) -> StatsByRow:
+def _look_at_all(split: Split, folder: str | Path | None, workers: int, progress: bool) -> dict[int, SampleStats]:
     """All rows whose files are there: from the cache, or looked at now."""
     numbers = split.present()
     if split.reader is not None:
@@ -232,15 +208,15 @@ def _stats_of(split: Split, number: int) -> SampleStats:
     if split.reader is not None:
         sample = split.reader(number)
         return examine_arrays(sample["img"], sample.get("label"))
-    return examine(split.rows[number], split.raw_of(number))
+    return examine(split.rows[number], split.raw.get(split.rows[number][1] or ""), split.table)
 
 
-def _check_classes(config: Config, parts: list[Checked]) -> None:
+def _check_classes(config: Config, parts: list[Split]) -> None:
     """The model's own num_classes against the data's."""
     model = config.get("model")
     own = model.get("num_classes") if isinstance(model, dict) else None
     for part in parts:
-        if isinstance(own, int) and part.split.classes and len(part.split.classes) != own:
+        if isinstance(own, int) and part.classes and len(part.classes) != own:
             fix = "Remove num_classes from the model, and it follows the data set"
-            problem = f"the model has {own} classes, the data {len(part.split.classes)}"
-            part.split.add("num_classes", config.path or config.name, problem, fix)
+            problem = f"the model has {own} classes, the data {len(part.classes)}"
+            part.add("num_classes", config.path or config.name, problem, fix)

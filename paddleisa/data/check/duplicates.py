@@ -6,7 +6,6 @@ from collections import defaultdict
 
 import numpy as np
 
-from paddleisa.data.check.rules import StatsByRow
 from paddleisa.data.check.split import Split
 from paddleisa.data.check.stats import EDGES, THUMBNAIL
 
@@ -19,13 +18,12 @@ EXCHANGED = 0.15
 _BLOCK = 1024  # rows of the comparison held in memory at once
 
 
-def find_duplicates(splits: list[tuple[Split, StatsByRow]]) -> None:
+def find_duplicates(splits: list[Split]) -> None:
     """Add the images that occur twice, in one split or in two, byte for byte or nearly."""
     places = defaultdict(list)
-    for split, stats in splits:
-        for number, sample in stats.items():
-            if sample.image.digest:
-                places[sample.image.digest].append((split, number))
+    for split in splits:
+        for number, found in split.images.items():
+            places[found.digest].append((split, number))
     for same in places.values():
         first, number = same[0]
         for split, other in same[1:]:
@@ -39,10 +37,10 @@ def find_duplicates(splits: list[tuple[Split, StatsByRow]]) -> None:
         _find_near(*splits)
 
 
-def _find_near(first: tuple[Split, StatsByRow], second: tuple[Split, StatsByRow]) -> None:
-    (one, stats), (two, other_stats) = first, second
-    rows, thumbs = _stacked({n: f.image.thumbnail for n, f in stats.items()}, THUMBNAIL**2)
-    others, other_thumbs = _stacked({n: f.image.thumbnail for n, f in other_stats.items()}, THUMBNAIL**2)
+def _find_near(one: Split, two: Split) -> None:
+    stats, other_stats = one.images, two.images
+    rows, thumbs = _stacked({n: image.thumbnail for n, image in stats.items()}, THUMBNAIL**2)
+    others, other_thumbs = _stacked({n: image.thumbnail for n, image in other_stats.items()}, THUMBNAIL**2)
     if not rows or not others:
         return
     squares = (thumbs**2).sum(1)
@@ -53,21 +51,18 @@ def _find_near(first: tuple[Split, StatsByRow], second: tuple[Split, StatsByRow]
         for column, row in enumerate(nearest):
             a, b = rows[row], others[start + column]
             error = max(0.0, float(distance[row, column])) / thumbs.shape[1]
-            if error**0.5 < ALMOST and stats[a].image.digest != other_stats[b].image.digest and block[column].std() > 4:
+            if error**0.5 < ALMOST and stats[a].digest != other_stats[b].digest and block[column].std() > 4:
                 fix = "Look at both. If they show one moment, take it out of one: what was trained on cannot be scored"
                 problem = f"looks like {one.rows[a][0]} in {one.which} (difference {error**0.5:.1f} of 255)"
                 two.add("near_duplicate", two.rows[b][0], problem, fix, b)
 
 
-def find_exchanged(split: Split, stats: StatsByRow) -> None:
+def find_exchanged(split: Split) -> None:
     """Add the pairs of samples whose labels fit better when exchanged: borders of classes lie on edges of the image."""
-    of_image, of_label = {}, {}
-    for number, sample in stats.items():
-        if sample.image.trouble is None and sample.label is not None and sample.label.trouble is None:
-            of_image[number], of_label[number] = sample.image.edges, sample.label
-    cells = EDGES[0] * EDGES[1]
-    rows, images = _stacked(of_image, cells)
-    _, labels = _stacked({number: label.edges for number, label in of_label.items()}, cells)
+    of_image, of_label = split.images, split.labels
+    both, cells = of_image.keys() & of_label.keys(), EDGES[0] * EDGES[1]
+    rows, images = _stacked({number: of_image[number].edges for number in sorted(both)}, cells)
+    _, labels = _stacked({number: of_label[number].edges for number in sorted(both)}, cells)
     if len(rows) < 3:  # without others there is no mean to take off
         return
     images, labels = _centred(images), _centred(labels)

@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleisa.data.check.check import Checked, DataCheck, counted, grouped
+from paddleisa.data.check.check import DataCheck, counted, grouped
+from paddleisa.data.check.split import Split
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.images import read_image, read_label, write_image
 from paddleisa.datasets.inventory import KINDS
@@ -46,12 +47,12 @@ def page(report: DataCheck) -> str:
         header=header,
         rows=rows,
         chart=_chart([part for part in report.parts if sum(part.counts)]),
-        samples=[{"which": part.split.which, "samples": _samples(part)} for part in report.parts if part.split.rows],
+        samples=[{"which": part.which, "samples": _samples(part)} for part in report.parts if part.rows],
     )
 
 
 def _groups(report: DataCheck) -> list[dict[str, object]]:
-    parts: dict[str, Checked] = {part.split.which: part for part in report.parts}
+    parts: dict[str, Split] = {part.which: part for part in report.parts}
     left, groups = PICTURES, []
     for (kind, level), found in grouped(report.findings).items():
         shown = []
@@ -70,10 +71,10 @@ def _groups(report: DataCheck) -> list[dict[str, object]]:
 def _overview(report: DataCheck) -> tuple[list[str], list[list[str]]]:
     rows = []
     for part in report.parts:
-        split, images = part.split, [s.image for s in part.stats.values() if s.image.trouble is None]
+        images = part.images.values()
         labels = [sample.label for sample in part.stats.values() if sample.label is not None]
-        cells = [split.which, f"{split.kind} {split.mode}", f"{len(split.rows):,}"]
-        cells.append("" if split.expected is None else f"{split.expected:,} ({split.by})")
+        cells = [part.which, f"{part.kind} {part.mode}", f"{len(part.rows):,}"]
+        cells.append("" if part.expected is None else f"{part.expected:,} ({part.by})")
         cells += [_common(f"{s.size[0]}x{s.size[1]}" for s in images), _common(s.mode for s in images)]
         rows.append([*cells, _common(label.mode or "unreadable" for label in labels)])
     return ["split", "data set", "images", "should be", "sizes", "image", "label"], rows
@@ -87,36 +88,36 @@ def _common(values: Iterable[str]) -> str:
     return ", ".join(f"{value} ({count:,})" for value, count in counts[:3]) + (", ..." if len(counts) > 3 else "")
 
 
-def _chart(parts: list[Checked]) -> list[dict[str, object]]:
+def _chart(parts: list[Split]) -> list[dict[str, object]]:
     """One row per class, with one bar per split in the class's colour; later splits are drawn hatched.
 
     Bars are logarithmic, since shares of classes span four orders of magnitude; the numbers beside them are exact.
     """
     rows: list[dict[str, object]] = []
-    for number, name in enumerate(parts[0].split.classes.names if parts else ()):
-        shares = [(part.split.which, part.counts[number] / sum(part.counts)) for part in parts]
+    for number, name in enumerate(parts[0].classes.names if parts else ()):
+        shares = [(part.which, part.counts[number] / sum(part.counts)) for part in parts]
         # 0.01 % and less has no bar, 100 % the whole width; what occurs at all is seen.
         bars = [(w, s, max(0.3, 25 * (4 + float(np.log10(max(s, 1e-4))))) if s else 0) for w, s in shares]
-        rows.append({"name": name, "colour": "#" + bytes(parts[0].split.classes.palette[number]).hex(), "bars": bars})
+        rows.append({"name": name, "colour": "#" + bytes(parts[0].classes.palette[number]).hex(), "bars": bars})
     return rows
 
 
-def _samples(part: Checked) -> list[tuple[str, list[Picture]]]:
-    numbers = [n for n, s in part.stats.items() if s.image.trouble is None and s.label and s.label.trouble is None]
+def _samples(part: Split) -> list[tuple[str, list[Picture]]]:
+    numbers = sorted(part.images.keys() & part.labels.keys())
     step = max(1, len(numbers) // SAMPLES)
-    return [(part.split.rows[number][0], _pictures(part, number)) for number in numbers[::step][:SAMPLES]]
+    return [(part.rows[number][0], _pictures(part, number)) for number in numbers[::step][:SAMPLES]]
 
 
-def _pictures(part: Checked, row: int) -> list[Picture]:
+def _pictures(part: Split, row: int) -> list[Picture]:
     """A sample's image, label and both, as far as they can be read."""
     img, label, stored = _read(part, row)
-    palette, found = part.split.classes.palette, []
+    palette, found = part.classes.palette, []
     if img is not None:
         found.append(picture(shrunk(img, _EDGE), "image", ".jpg"))
     if stored is not None:
         found.append(picture(shrunk(stored, _EDGE, smooth=False), "label, as it is stored"))
     if label is not None:
-        small = shrunk(part.split.classes.table()[label], _EDGE, smooth=False)
+        small = shrunk(part.classes.table()[label], _EDGE, smooth=False)
         found.append(picture(colorize(small, palette, IGNORED), "label (white: ignored or no class)"))
         if img is not None and img.shape[:2] == label.shape:
             seen = cv2.resize(img, small.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -124,12 +125,12 @@ def _pictures(part: Checked, row: int) -> list[Picture]:
     return found
 
 
-def _read(part: Checked, row: int) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+def _read(part: Split, row: int) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """Image, label, and the label as a plain picture where it holds no class ids."""
-    if part.split.reader is not None:
-        sample = part.split.reader(row)
+    if part.reader is not None:
+        sample = part.reader(row)
         return sample["img"], sample.get("label"), None
-    image_path, label_path = part.split.rows[row]
+    image_path, label_path = part.rows[row]
     img, label = _tried(read_image, image_path), _tried(read_label, label_path)
     return img, label, _tried(read_image, label_path) if label is None else None
 

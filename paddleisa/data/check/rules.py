@@ -10,11 +10,10 @@ from typing import Any
 
 from paddleisa.data.check.label_values import name_colours, name_mask, name_values
 from paddleisa.data.check.split import Split
-from paddleisa.data.check.stats import ImageStats, LabelStats, SampleStats
+from paddleisa.data.check.stats import LabelStats
 from paddleisa.datasets.classes import Classes
 from paddleisa.datasets.inventory import Level, Problem
 
-StatsByRow = dict[int, SampleStats]
 _MOST, _FEW = 0.8, 5  # something is "unlike the others" when 80 % of at least 5 agree on another value
 _ENDINGS = re.compile(
     r"(_leftImg8bit|_gtFine|_gtCoarse|_labelTrainIds|_labelIds|[_-]?(masks?|labels?|seg|gt|annot|image|img)|_L)$",
@@ -60,37 +59,33 @@ def core(stem: str) -> str:
     return stem
 
 
-def check_files(split: Split, stats: StatsByRow) -> None:
+def check_files(split: Split) -> None:
     """Add to ``split.findings`` what is wrong with the files of its rows."""
-    usable: dict[int, LabelStats] = {}
-    for number, sample in stats.items():
+    for number, sample in split.stats.items():
         if sample.image.trouble is not None:
             split.add_problem(sample.image.trouble, number, of_label=False)
-        label = sample.label
-        if label is None or label.trouble is None:
-            usable |= {} if label is None else {number: label}
-            continue
-        colours = label.trouble.kind == "label_colours"
-        problem = name_colours(label.colours, split.classes) if colours else label.trouble
-        split.add_problem(problem, number, of_label=True)
-    _values(split, usable)
-    _sizes(split, stats)
-    _unlike(split, {n: f.image for n, f in stats.items() if f.image.trouble is None})
-    _palettes(split, usable)
-    for number, label in usable.items():
+        if sample.label is not None and (trouble := sample.label.trouble) is not None:
+            if trouble.kind == "label_colours":
+                trouble = name_colours(sample.label.colours, split.classes)
+            split.add_problem(trouble, number, of_label=True)
+    _values(split)
+    _sizes(split)
+    _unlike(split)
+    _palettes(split)
+    for number, label in split.labels.items():
         if label.stale:
             problem = f"{label.stale} pixels are not what the label that it was made from says"
             split.add("stale_train_ids", split.rows[number][1], problem, f"{split.prepare} --overwrite", number)
-    _few_classes(split, stats)
+    _few_classes(split)
 
 
-def check_set(split: Split, stats: StatsByRow, quick: bool = False) -> None:
+def check_set(split: Split, quick: bool = False) -> None:
     """Add what only the whole set shows: its count, and unless ``quick``, classes that never occur."""
     if split.expected is not None and len(split.rows) != split.expected and split.rows:
         fix = "Unpack the archives again" if split.by == "published" else "Generate the data again"
         problem = f"{len(split.rows)} images instead of the {split.by} {split.expected}"
         split.add("count", f"{split.root} ({split.mode})", problem, f"{fix}, unless a part is what you want")
-    counts = class_counts(split, stats)
+    counts = split.counts
     known = {finding.kind for finding in split.findings}
     if quick or not sum(counts) or known & {"label_0_255", "one_class"}:
         return
@@ -104,31 +99,18 @@ def check_set(split: Split, stats: StatsByRow, quick: bool = False) -> None:
             split.add("class_absent", f"{split.root} ({split.mode})", problem, fix)
 
 
-def class_counts(split: Split, stats: StatsByRow) -> list[int]:
-    """Pixels of each class over all usable labels."""
-    table, total = split.classes.table(), [0] * 256
-    for sample in stats.values():
-        if sample.label is not None and sample.label.trouble is None:
-            for value, pixels in sample.label.counts.items():
-                total[table[value]] += pixels
-    total[split.classes.ignore_index] = 0
-    return total[: len(split.classes)]
-
-
-def _few_classes(split: Split, stats: StatsByRow) -> None:
+def _few_classes(split: Split) -> None:
     """Data of which nothing can be learned: one class in the config or in the labels, or none."""
-    where, labels = f"{split.root} ({split.mode})", [s.label for s in stats.values() if s.label is not None]
+    where, usable = f"{split.root} ({split.mode})", split.labels.values()
     if len(split.classes) == 1:
         problem = "num_classes is 1: a network of one class answers 0 everywhere, so that there is nothing to learn"
         split.add("one_class", where, problem, "num_classes: 2, for the background counts as a class")
-    usable = [label for label in labels if label.trouble is None]
-    counts = class_counts(split, stats)
-    seen = [number for number, pixels in enumerate(counts) if pixels]
+    seen = [number for number, pixels in enumerate(split.counts) if pixels]
     if not usable or any(f.kind.startswith("label_") or f.kind == "class_too_large" for f in split.findings):
         return
     looked = f"the {len(usable)} labels looked at"
     if not seen and all(_is_ignored(label, split.classes) for label in usable):
-        level: Level = "error" if len(stats) == len(split.rows) else "warning"
+        level: Level = "error" if len(split.stats) == len(split.rows) else "warning"
         fix = "Correct ignore_index or the labels: without one labelled pixel nothing is learned or scored"
         split.add("nothing_labelled", where, f"every pixel of {looked} is ignored", fix, level=level)
     elif len(seen) == 1 < len(split.classes):
@@ -141,9 +123,9 @@ def _is_ignored(label: LabelStats, classes: Classes) -> bool:
     return all(classes.table()[value] == classes.ignore_index for value in label.counts)
 
 
-def _values(split: Split, labels: dict[int, LabelStats]) -> None:
+def _values(split: Split) -> None:
     """Label values: a pattern of the whole set explains its files; otherwise each file is explained by itself."""
-    classes = split.classes
+    classes, labels = split.classes, split.labels
     everything = {value for label in labels.values() for value in label.counts}
     common = name_mask(everything, classes) or _common(everything, classes, labels.values())
     for number, label in labels.items():
@@ -169,18 +151,16 @@ def _common(everything: set[int], classes: Classes, labels: Iterable[LabelStats]
     return pattern if sum(p is not None for p in own) > len(own) / 2 else None
 
 
-def _sizes(split: Split, stats: StatsByRow) -> None:
-    for number, sample in stats.items():
-        image, label = sample.image, sample.label
-        image_path, label_path = split.rows[number]
-        if image.trouble is not None:
-            continue
+def _sizes(split: Split) -> None:
+    labels = split.labels
+    for number, image in split.images.items():
+        (image_path, label_path), label = split.rows[number], labels.get(number)
         if image.turned:
-            fits = label is None or label.trouble is not None or label.size == image.size
+            fits = label is None or label.size == image.size
             problem = "carries an EXIF orientation, which is applied when it is read"
             fix = "Save it upright, without that tag: other programs show it as it is stored"
             split.add("exif", image_path, problem, fix, number, "warning" if fits else "error")
-        if label is not None and label.trouble is None and label.size != image.size:
+        if label is not None and label.size != image.size:
             (w, h), (width, height) = label.size, image.size
             fix = ""
             if label.size == image.plain_size:
@@ -190,8 +170,9 @@ def _sizes(split: Split, stats: StatsByRow) -> None:
             split.add("wrong_size", label_path, f"is {w}x{h} pixels, its image {width}x{height}", fix, number)
 
 
-def _unlike(split: Split, images: dict[int, ImageStats]) -> None:
+def _unlike(split: Split) -> None:
     """Images of another size or mode than nearly all others."""
+    images = split.images
     usual_size, usual_mode = (_usual([getattr(f, name) for f in images.values()]) for name in ("size", "mode"))
     for number, image in images.items():
         path = split.rows[number][0]
@@ -203,8 +184,9 @@ def _unlike(split: Split, images: dict[int, ImageStats]) -> None:
             split.add("image_mode", path, f"is {image.mode}, nearly all others {usual_mode}", fix, number)
 
 
-def _palettes(split: Split, labels: dict[int, LabelStats]) -> None:
+def _palettes(split: Split) -> None:
     """Palette PNGs whose colour for a class is another one than in most labels, and those that lost their palette."""
+    labels = split.labels
     usual_mode = _usual([label.mode for label in labels.values()])
     votes: dict[int, Counter] = {}
     for label in labels.values():

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from paddleisa.config import Config
-from paddleisa.data.check.stats import Raw
+from paddleisa.data.check.stats import ImageStats, LabelStats, SampleStats
 from paddleisa.data.prepare.scenes import read_marker
 from paddleisa.datasets.base import SegmentationData
 from paddleisa.datasets.classes import Classes, classes_of
@@ -38,6 +38,7 @@ class Split(Inventory):
         reader: for data that no file holds.
         table: how its labels are made of downloaded ones.
         prepare: advice to make them again.
+        stats: what is known of the files of those rows that were looked at.
     """
 
     which: Which = "train"
@@ -51,11 +52,39 @@ class Split(Inventory):
     reader: Reader | None = None
     table: np.ndarray | None = None
     prepare: str = ""
+    stats: dict[int, SampleStats] = field(default_factory=dict)
 
-    def raw_of(self, number: int) -> Raw | None:
-        """The label that a sample's label was made from."""
-        path = self.raw.get(self.rows[number][1] or "")
-        return None if path is None or self.table is None else Raw(path, self.table)
+    @property
+    def images(self) -> dict[int, ImageStats]:
+        """The images that can be read, by row."""
+        return {number: sample.image for number, sample in self.stats.items() if sample.image.trouble is None}
+
+    @property
+    def labels(self) -> dict[int, LabelStats]:
+        """The labels that can be read, by row."""
+        return {n: sample.label for n, sample in self.stats.items() if sample.label and sample.label.trouble is None}
+
+    @property
+    def counts(self) -> list[int]:
+        """Pixels of each class over all labels that can be read."""
+        table, total = self.classes.table(), [0] * 256
+        for label in self.labels.values():
+            for value, pixels in label.counts.items():
+                total[table[value]] += pixels
+        total[self.classes.ignore_index] = 0
+        return total[: len(self.classes)]
+
+    def summary(self) -> str:
+        """One line: mode, number of images, sizes, classes."""
+        expected = "" if self.expected is None else f" ({self.by}: {self.expected})"
+        sizes = sorted({image.size for image in self.images.values()})
+        size = ", ".join(f"{w}x{h}" for w, h in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
+        seen, total = sum(count > 0 for count in self.counts), len(self.classes)
+        looked = "" if len(self.stats) == len(self.rows) else f", {len(self.stats)} looked at"
+        return (
+            f"{self.which}: {self.kind} {self.mode}, {len(self.rows)} images{expected}{looked}; "
+            f"{size or 'no size'}; {seen or total} of {total} classes"
+        )
 
     def present(self) -> list[int]:
         """Numbers of the rows whose files are all there."""

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from paddleisa.datasets.image_header import open_header, orientation
 from paddleisa.datasets.images import damage, decode_image, decode_label
-from paddleisa.datasets.inventory import Problem
+from paddleisa.datasets.inventory import Problem, Row
 from paddleisa.errors import DataError
 from paddleisa.utils.environment import home
 from paddleisa.utils.files import write_error
@@ -95,20 +95,17 @@ VERSION = 2  # of what is computed; other versions' lines are computed anew
 _STATS = TypeAdapter(SampleStats)
 
 
-@dataclass
-class Raw:
-    """The label that a label was made from, and the table (256,) uint8 that made it."""
+def examine(row: Row, raw: str | None = None, table: np.ndarray | None = None) -> SampleStats:
+    """Look at the files of one sample; nothing that is wrong with them is raised.
 
-    path: str
-    table: np.ndarray
-
-
-def examine(row: tuple[str, str | None], raw: Raw | None = None) -> SampleStats:
-    """Look at the files of one sample; nothing that is wrong with them is raised."""
+    Args:
+        row: image, label.
+        raw: the label that its label was made from, by ``table``, (256,) uint8.
+    """
     image_path, label_path = row
     label = None if label_path is None else examine_label(label_path)
-    if raw is not None and label is not None and label.trouble is None:
-        label.stale = _stale(str(label_path), raw)
+    if raw is not None and table is not None and label is not None and label.trouble is None:
+        label.stale = _stale(str(label_path), raw, table)
     return SampleStats(examine_image(image_path), label)
 
 
@@ -202,18 +199,18 @@ def _unsuitable(data: bytes, header: Image.Image, stats: LabelStats) -> Problem 
     return Problem("label_colours", f"is an {header.mode} image, not class ids", "")
 
 
-def _stale(path: str, raw: Raw) -> int:
+def _stale(path: str, raw: str, table: np.ndarray) -> int:
     """Number of pixels that are not what the raw label says; 0 where that cannot be read."""
-    data = load(raw.path)
+    data = load(raw)
     if isinstance(data, Problem):
         return 0
     try:
-        wanted, label = decode_label(data, raw.path), decode_label(Path(path).read_bytes(), path)
+        wanted, label = decode_label(data, raw), decode_label(Path(path).read_bytes(), path)
     except (DataError, OSError):
         return 0
     if wanted.shape != label.shape:
         return max(wanted.size, label.size)
-    return int(np.count_nonzero(cv2.LUT(wanted, raw.table) != label))
+    return int(np.count_nonzero(cv2.LUT(wanted, table) != label))
 
 
 def _of_label(label: np.ndarray, stats: LabelStats) -> LabelStats:
