@@ -7,6 +7,7 @@ of the package that needs paddle begins, calls :func:`setup_threads` before it. 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -163,6 +164,9 @@ def load_paddle() -> None:
             ) from error
     lines = said.getvalue().splitlines(keepends=True)
     sys.stderr.writelines(line for line in lines if "OMP_NUM_THREADS" not in line)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        with suppress(ValueError):  # not in the main thread, which alone may set it
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Paddle's prints its C++ stack, as if something had crashed
 
 
 def set_device(name: str | None = None) -> str:

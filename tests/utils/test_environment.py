@@ -81,6 +81,12 @@ def fresh(code, **variables):
     return subprocess.run([sys.executable, "-c", code], env={**env, **variables}, capture_output=True, text=True)
 
 
+def test_a_sigterm_ends_the_process_without_paddles_stack_of_c():
+    code = "import os; from paddleisa.utils.environment import load_paddle; load_paddle(); os.kill(os.getpid(), 15)"
+    done = fresh(code)
+    assert (done.returncode, done.stdout, done.stderr) == (-15, "", "")
+
+
 def test_importing_the_package_imports_nothing_heavy_and_changes_nothing():
     code = (
         "import os, sys, signal, warnings; before = dict(os.environ), warnings.filters[:]; import paddleisa; "
