@@ -104,6 +104,35 @@ def test_an_exported_file_computes_what_the_network_does(converted, format, tmp_
     np.testing.assert_allclose(open_file(format, written.files)(x), expected, rtol=0, atol=5e-4)
 
 
+OTHERS = {
+    "base_ocnet_deepbase_resnet101_dilated8_cityscapes": "ResNet50_v1c",
+    "isanet_r50-d8_512x1024_40k_cityscapes": "ResNet50_v1c",
+    "isanet_hrnet_w48_cityscapes_1024x512_80k": "HRNet_W18",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+@pytest.mark.parametrize("config", OTHERS)
+def test_networks_of_the_other_lineages_are_exported_too(config, format, tmp_path):
+    pytest.importorskip("paddle2onnx")
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[format])
+    network = network_of(config, f"model.backbone.type={OTHERS[config]}")
+    state = {}
+    for name, value in network.state_dict().items():
+        theirs = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
+        state[name] = family_inputs.weight(theirs, tuple(value.shape))
+    network.set_state_dict(state)
+    network.eval()
+    written = write_checked(network, format, tmp_path, output_op="none")
+    x = image(96, 160)
+    with paddle.no_grad():
+        expected = network(paddle.to_tensor(x))[0].numpy()
+    assert expected.std() > 0.01
+    found = open_file(format, written.files)(x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
 def base_oc_state(rng):
     """Tensors of Base-OC on ResNet-50, named as openseg.pytorch's nets/ocnet.py and modules/base_oc_block.py do."""
     state = {}
