@@ -1,4 +1,4 @@
-"""What attention and networks cost by count: FLOPs and parameters, and the two layers that ``bench isa`` compares.
+"""What attention and networks cost by count: FLOPs and parameters, and the layers and heads of ``bench isa``.
 
 Counted are the convolutions' and matrix products' multiplications and additions: two FLOPs for each pair. Bias, batch
 normalisation, activations and softmax are left out; they are below 1 % here. The backward pass takes twice as many.
@@ -19,8 +19,15 @@ import paddle
 from paddle import nn, static
 
 from paddleisa.build import build_model
-from paddleisa.config import Config
+from paddleisa.config import Config, load_config
 from paddleisa.models.attention import ROWS, SelfAttention, interlace
+from paddleisa.registry import HEADS
+
+PUBLISHED = {
+    "isa": "isanet_deepbase_resnet101_dilated8_cityscapes",
+    "dense": "base_ocnet_deepbase_resnet101_dilated8_cityscapes",
+}  # the authors' two networks, which differ in their heads
+PUBLISHED_CHANNELS = 2048  # of the map that their heads get
 
 
 class InterlacedBlock(nn.Layer):
@@ -51,6 +58,26 @@ class DenseBlock(nn.Layer):
 def build_block(kind: str, in_channels: int, channels: int, window: tuple[int, int]) -> nn.Layer:
     """``isa`` or ``dense``."""
     return InterlacedBlock(in_channels, channels, window) if kind == "isa" else DenseBlock(in_channels, channels)
+
+
+class PublishedHead(nn.Layer):
+    """The head of the authors' ISANet (``isa``) or Base-OC (``dense``), without its auxiliary classifier."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        config = load_config(PUBLISHED[kind])["model"]
+        options = {**config["head"], "enable_auxiliary_loss": False}
+        head = HEADS.get(options.pop("type"))
+        self.head = head(num_classes=config["num_classes"], in_channels=(PUBLISHED_CHANNELS,), **options)
+
+    def forward(self, x):
+        """(N, 2048, H, W) -> scores (N, 19, H, W)."""
+        return self.head([x])[0]
+
+
+def head_cost(kind: str, size: tuple[int, int], batch: int) -> int:
+    """FLOPs of a published head on a (height, width) map, without computing it."""
+    return _cost(lambda: PublishedHead(kind), [batch, PUBLISHED_CHANNELS, *size])[1]
 
 
 def parameter_count(layer: nn.Layer) -> int:
@@ -99,16 +126,22 @@ def network_cost(config: Config, size: tuple[int, int]) -> dict[str, object]:
     The layers are laid out as a static graph: Paddle is in static mode meanwhile. Counted are convolutions, linear
     layers and self-attention; matrix products of a plugin's own layers are not.
     """
+    parameters, flops = _cost(lambda: build_model(config), [1, 3, *size])
+    return {"parameters": parameters, "flops": flops}
+
+
+def _cost(build: Callable[[], nn.Layer], shape: list[int]) -> tuple[int, int]:
+    """(parameters, FLOPs) of a layer on an input of ``shape``, laid out as a static graph."""
     paddle.enable_static()
     try:
         with static.program_guard(static.Program(), static.Program()):
-            model = build_model(config)
+            model = build()
             model.eval()
             found: list[int] = []
             for layer in model.sublayers(include_self=True):
                 _listen(layer, found)
-            model(static.data("image", [1, 3, *size], "float32"))
-            return {"parameters": parameter_count(model), "flops": sum(found)}
+            model(static.data("image", shape, "float32"))
+            return parameter_count(model), sum(found)
     finally:
         paddle.disable_static()
 

@@ -8,10 +8,15 @@ long range and one over the short range, hence twice the parameters; dense takes
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from paddleisa.bench.measuring import Outcome, announced, run_in_child
 from paddleisa.bench.report import Column, Report, Row, Table, given
+from paddleisa.errors import UsageError
 from paddleisa.utils.options import gibibytes, option, positive
+
+if TYPE_CHECKING:
+    from paddle import nn
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((32, 32), (64, 64), (97, 97), (128, 128), (257, 129), (256, 256))
@@ -20,6 +25,10 @@ PASSES = {"forward": "forward, evaluation mode", "training": "forward and backwa
 WHAT = (
     "interlaced sparse self-attention (ISA: two self-attention layers, long range and short range) against dense "
     "self-attention (one layer over all positions), with the same projections"
+)
+WHAT_HEADS = (
+    "the heads of two networks that the paper's authors published: ISANet (interlaced sparse self-attention) and "
+    "Base-OC (dense self-attention), on maps of 2048 channels, classifier included"
 )
 
 
@@ -35,12 +44,36 @@ class Settings:
     memory_limit: float | None = option(
         None, "on a CPU, what needs more is out of memory (default: what is free)", type=gibibytes, metavar="GIB"
     )
+    heads: bool = option(False, "compare the heads of the authors' ISANet and Base-OC instead of two layers")
     device: str = "cpu"
+
+    def __post_init__(self):
+        if self.heads and (self.in_channels, self.channels, tuple(self.window)) != (512, 256, (8, 8)):
+            raise UsageError(
+                "the published heads have their own channels and window",
+                where="--heads",
+                fix="Leave out --in_channels, --channels and --window",
+            )
+
+    @property
+    def input_channels(self) -> int:
+        """Channels of the map that is fed."""
+        from paddleisa.bench.cost import PUBLISHED_CHANNELS
+
+        return PUBLISHED_CHANNELS if self.heads else self.in_channels
+
+    def build(self, kind: str) -> nn.Layer:
+        """What is measured: a block, or a published head."""
+        from paddleisa.bench.cost import PublishedHead, build_block
+
+        return PublishedHead(kind) if self.heads else build_block(kind, self.in_channels, self.channels, self.window)
 
     def flops(self, kind: str, size: Size) -> int:
         """Of the forward pass of a block."""
-        from paddleisa.bench.cost import dense_flops, interlaced_flops
+        from paddleisa.bench.cost import dense_flops, head_cost, interlaced_flops
 
+        if self.heads:
+            return head_cost(kind, size, self.batch)
         if kind == "isa":
             return interlaced_flops(size, self.batch, self.in_channels, self.channels, self.window)
         return dense_flops(size, self.batch, self.in_channels, self.channels)
@@ -64,7 +97,14 @@ def bench_isa(sizes: list[Size], settings: Settings) -> Report:
     notes = [_parameters(settings)]
     notes += [f"{name}: {outcomes[case].problem}" for case, name in zip(cases, names, strict=True)
               if outcomes[case].problem]  # fmt: skip
-    return Report("bench isa", WHAT, settings.device, given(settings, leave_out=("device",)), tables, notes)
+    return Report(
+        "bench isa",
+        WHAT_HEADS if settings.heads else WHAT,
+        settings.device,
+        given(settings, leave_out=("device",)),
+        tables,
+        notes,
+    )
 
 
 def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, object]:
@@ -75,7 +115,6 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     """
     import paddle
 
-    from paddleisa.bench.cost import build_block
     from paddleisa.bench.measuring import measure
     from paddleisa.utils import environment, memory
 
@@ -85,9 +124,9 @@ def measure_block(size: Size, kind: str, way: str, settings: dict) -> dict[str, 
     if chosen.device == "cpu":  # where the system would kill; a GPU's allocator says that it has no more
         memory.require(needed_bytes(kind, (size[0], size[1]), training, chosen), chosen.memory_limit)
     paddle.seed(0)
-    block = build_block(kind, chosen.in_channels, chosen.channels, chosen.window)
+    block = chosen.build(kind)
     block.train() if training else block.eval()
-    x = paddle.randn([chosen.batch, chosen.in_channels, *size])
+    x = paddle.randn([chosen.batch, chosen.input_channels, *size])
     x.stop_gradient = not training  # as between other layers, where the gradient must go on to the input
 
     def run(x: paddle.Tensor) -> None:
@@ -161,11 +200,9 @@ def _counted(sizes: list[Size], settings: Settings) -> Table:
 
 
 def _parameters(settings: Settings) -> str:
-    from paddleisa.bench.cost import build_block, parameter_count
+    from paddleisa.bench.cost import parameter_count
 
-    isa, dense = (
-        parameter_count(build_block(kind, settings.in_channels, settings.channels, settings.window)) for kind in BLOCKS
-    )
+    isa, dense = (parameter_count(settings.build(kind)) for kind in BLOCKS)
     return f"parameters: ISA {isa:,}, dense {dense:,}"
 
 

@@ -4,7 +4,15 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from paddleisa.bench.cost import build_block, dense_flops, interlaced_flops, network_cost, parameter_count
+from paddleisa.bench.cost import (
+    PublishedHead,
+    build_block,
+    dense_flops,
+    head_cost,
+    interlaced_flops,
+    network_cost,
+    parameter_count,
+)
 from paddleisa.build import build_model
 from paddleisa.config import load_config
 
@@ -83,3 +91,13 @@ def test_parameters_are_those_that_training_changes():
     one = 2 * query_or_key + (inputs * inputs + inputs) + (inputs * inputs + norm * inputs)
     assert parameter_count(build_block("dense", inputs, channels, (8, 8))) == one
     assert parameter_count(build_block("isa", inputs, channels, (8, 8))) == 2 * one
+
+
+@pytest.mark.parametrize(
+    ("kind", "gflop", "millions"),
+    [("isa", 386.5 + 8.05, 11.80), ("dense", 347.9 + 274.9, 10.6)],  # counted by hand, without classifiers
+)
+def test_the_published_heads_cost_what_is_known_of_them(kind, gflop, millions):
+    classifier = 2 * 128 * 128 * 512 * 19
+    assert (head_cost(kind, (128, 128), 1) - classifier) / 1e9 == pytest.approx(gflop, abs=0.1)
+    assert (parameter_count(PublishedHead(kind)) - (512 * 19 + 19)) / 1e6 == pytest.approx(millions, abs=0.05)

@@ -93,3 +93,19 @@ def test_a_mistake_ends_it_before_anything_is_measured(call, words, message):
     assert answer.code == 2
     assert message in answer.err
     assert answer.out == ""
+
+
+def test_two_published_heads_are_compared(in_this_process, call, tmp_path):
+    answer = call("bench", "isa", "--heads", "--device", "cpu", "--repeats", 1, "--sizes", "8x8",
+                  "--json", tmp_path / "r.json")  # fmt: skip
+    assert answer.code == 0
+    counted, *ways = json.loads((tmp_path / "r.json").read_text())["tables"]
+    assert all(way["rows"][0]["isa_ms"] > 0 and way["rows"][0]["dense_ms"] > 0 for way in ways)
+    assert "ISANet (interlaced sparse self-attention) and Base-OC" in answer.out
+    assert counted["rows"][0]["isa_gflop"] > counted["rows"][0]["dense_gflop"]  # on a map of one window
+
+
+def test_published_heads_have_no_channels_to_choose(call):
+    answer = call("bench", "isa", "--heads", "--channels", "4", "--sizes", "8x8")
+    assert answer.code == 2
+    assert "the published heads have their own channels and window" in answer.err
