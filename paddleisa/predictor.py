@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -20,6 +20,8 @@ from paddleisa.inference.settings import InferenceSettings, inference_settings
 if TYPE_CHECKING:
     from paddle import nn
 
+    from paddleisa.datasets.classes import Classes
+    from paddleisa.deploy.runtimes.open import Engine
     from paddleisa.inference.masks import Network
 
 
@@ -106,6 +108,22 @@ class Predictor:
         self.engine = open_engine(engine, precision, model, measured_on, streams)
 
     @classmethod
+    def of_parts(
+        cls,
+        config: Config,
+        classes: Classes,
+        settings: InferenceSettings,
+        prepare: Callable[[dict], dict],
+        align_corners: bool,
+        engine: Engine,
+    ) -> Predictor:
+        """A predictor of its attributes: nothing is checked, and no network is built."""
+        made = cls.__new__(cls)
+        made.config, made.classes, made.settings, made.prepare = config, classes, settings, prepare
+        made.align_corners, made.engine = align_corners, engine
+        return made
+
+    @classmethod
     def from_pretrained(
         cls,
         name_or_path: str | Path,
@@ -180,9 +198,11 @@ class Predictor:
                 make it; other keys are left alone.
             settings: those that masks will be asked for; without them the predictor's own.
         """
-        import paddle
+        image = sample["img"][None]
+        if not self.engine.arrays:
+            import paddle
 
-        image = paddle.to_tensor(sample["img"]).unsqueeze(0)
+            image = paddle.to_tensor(image)
         settings = settings or [self.settings]
         return view_logits(self.engine.network, image, sample["trans_info"], settings, self.engine.batch_pixels)
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from paddleisa.cli import common
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
+
+    from paddleisa.build import Pretrained
+    from paddleisa.config import Config
 
 SUMMARY = "write the masks of images, folders, lists, videos or a camera"
 
@@ -68,10 +74,13 @@ def run(args: argparse.Namespace) -> int:
         if not is_video(path)
         for image in find_images(path, result_folders(args.save_dir), **common.list_format(config))
     ]
-    found, config = common.start_model(args, config)
+    found, file, options, said = _start(args, config)
     from paddleisa.evaluation.api import predict
 
-    options = common.predictor_options(args, config)
+    def say(line: object) -> None:
+        said.append(str(line))
+        print(line)
+
     result = predict(
         found,
         images,
@@ -82,9 +91,13 @@ def run(args: argparse.Namespace) -> int:
         palette=_colours(args.custom_color),
         confidence=args.confidence,
         workers=args.num_workers,
-        say=print,
+        say=say,
         **options,
     )
+    if file is not None and "predictor" not in options and not result.videos:
+        from paddleisa.evaluation.warm import keep
+
+        keep(file, result.predictor, said)
     written, failed = result.prediction.written, result.prediction.failed
     if not images:
         common.write_json(args.json, result.to_dict())
@@ -93,6 +106,28 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(written)} of {len(written) + len(failed)} images predicted; see {args.save_dir}/ ({what})")
     common.write_json(args.json, result.to_dict())
     return 2 if failed else 0
+
+
+def _start(args: argparse.Namespace, config: Config) -> tuple[Pretrained, Path | None, dict[str, Any], list[str]]:
+    """The model, where what is found out of it is kept, what `predict` needs to compute it, and what has been said.
+
+    Where an earlier run has left it, that is a predictor that needs no paddle.
+    """
+    from paddleisa.build import Pretrained
+    from paddleisa.errors import WeightsError
+    from paddleisa.evaluation.warm import start_file, warm_predictor
+    from paddleisa.zoo.resolve import weights_file
+
+    file = None
+    with suppress(WeightsError):  # told where it always is, after what is wrong with the config
+        weights = weights_file(args.model_path, config.name)
+        file = start_file(config, weights, vars(args))
+    if file is not None and (warm := warm_predictor(file, config, vars(args))):
+        predictor, said = warm
+        print(*said, sep="\n")
+        return Pretrained(config, weights), file, {"predictor": predictor}, said
+    found, checked = common.start_model(args, config)
+    return found, file, common.predictor_options(args, checked), []
 
 
 def _best_shipped() -> str:

@@ -14,7 +14,10 @@ def installed(package: str) -> bool:
 
 
 def paddle_version() -> str:
-    """Version of the Paddle that is installed, whichever of its packages it comes from."""
+    """Version of the Paddle that is installed, whichever of its packages it comes from; imported only if in doubt."""
+    found = versions(("paddlepaddle", "paddlepaddle-gpu"))
+    if len(found) == 1:
+        return next(iter(found.values()))
     import paddle
 
     return paddle.__version__

@@ -168,6 +168,7 @@ def predict(
     workers: int = 1,
     progress: bool = True,
     say: Say = _silent,
+    predictor: Predictor | None = None,
     **options: Any,
 ) -> PredictResult:
     """Write the masks of images as pictures, as `paddleisa predict` does.
@@ -181,12 +182,13 @@ def predict(
         confidence: also write the probability of each pixel's class.
         videos: files of videos, or numbers of cameras; masks laid over become ``added_prediction/NAME.mp4``.
         limit: take the first images, and of each video the first frames, only.
+        predictor: of that model, where there is one already; ``options`` are then not looked at.
 
     Raises:
         WeightsError, ConfigError, DeployError, UsageError: a damaged image is none of these; the result names it.
     """
     found = _find(model, config, opts, plugins)
-    predictor = _predictor(found, say, options)
+    predictor = predictor or _predictor(found, say, options)
     submission = None
     if format:
         submission = Submission(format, len(predictor.classes.palette), save_dir)

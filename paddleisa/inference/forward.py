@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,20 +33,24 @@ def run_views(
 
     Args:
         network: function from (N, 3, h, w) to `LowResLogits`, or to logits (N, K, h, w) as a tensor.
-        image: (1, 3, H, W).
+        image: (1, 3, H, W); an array where no view has another scale and the network takes arrays.
         views: without repetitions.
         batch_pixels: inputs of one size go through together while they hold no more pixels than this; 0: one by one.
 
     Raises:
         DataError: the network's scores are not finite.
     """
-    import paddle
+    no_grad: Callable = nullcontext
+    concat: Callable = np.concatenate
+    if not isinstance(image, np.ndarray):
+        import paddle
 
+        no_grad, concat = paddle.no_grad, paddle.concat
     found: dict[View, list[tuple[tuple[int, int], Size, LowResLogits]]] = {view: [] for view in views}
-    with paddle.no_grad():
+    with no_grad():
         for jobs in _batches(_jobs(image, views), batch_pixels):
             inputs = [job.image for job in jobs]
-            scores = _scores(network(inputs[0] if len(jobs) == 1 else paddle.concat(inputs)))
+            scores = _scores(network(inputs[0] if len(jobs) == 1 else concat(inputs)))
             for job, values in zip(jobs, scores.values, strict=True):
                 found[job.view].append(
                     (job.corner, tuple(job.image.shape[2:]), LowResLogits(values, scores.upsampling))
@@ -64,7 +69,8 @@ def _jobs(image: paddle.Tensor, views: Sequence[View]) -> Iterator[_Job]:
                 before = scaled[aligned, view.sizes[: count - 1]]
                 scaled[aligned, view.sizes[:count]] = _resized(before, size, aligned)
         x = scaled[aligned, view.sizes]
-        x = x.flip(list(view.axes)) if view.axes else x
+        if view.axes:
+            x = np.flip(x, view.axes) if isinstance(x, np.ndarray) else x.flip(list(view.axes))
         if view.window is None:
             yield _Job(view, (0, 0), x)
             continue

@@ -1,14 +1,22 @@
 """``paddleisa export`` and ``--engine`` from the command line to the files and masks."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import yaml
 
+import paddleisa
+from paddleisa.config import read_config
 from paddleisa.deploy import packages
 from paddleisa.deploy.runtimes.open import runtimes
+from paddleisa.evaluation.warm import start_file
 
 MODEL = ("--config", "tiny.yml", "--device", "cpu", "--model_path", "w.pdparams")
 
@@ -74,6 +82,60 @@ def test_predict_writes_the_same_masks_with_every_engine(in_project, call, tmp_p
     )
     assert one.shape == (70, 40) and np.mean(one == other) >= 0.999
     assert list((home / "engines").glob("*/manifest.json"))
+
+
+WITHOUT_PADDLE = """
+import sys
+from paddleisa.cli.main import main
+code = main(sys.argv[1:])
+assert "paddle" not in sys.modules, "paddle was imported"
+sys.exit(code)
+"""
+
+
+def test_a_second_run_on_a_converted_model_writes_the_same_masks_without_importing_paddle(
+    in_project, call, tmp_path, home
+):
+    skip_unless("openvino")
+    shutil.rmtree(home / "starts", ignore_errors=True)  # what another test's run has left
+    words = ("predict", *MODEL, "--engine", "openvino", "--flip_horizontal", "--image_path", "data")
+    first = call(*words, "--save_dir", tmp_path / "first")
+    assert first.code == 0, first.err
+    command = [sys.executable, "-c", WITHOUT_PADDLE, *words, "--save_dir", str(tmp_path / "second")]
+    env = {**os.environ, "PYTHONPATH": str(Path(paddleisa.__file__).parents[1])}
+    second = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert second.returncode == 0, second.stderr
+    told = [line for line in first.out.splitlines() if "ONNX model saved" not in line]  # as paddle2onnx says
+    assert second.stdout.replace("/second/", "/first/").splitlines() == told
+    masks = sorted((tmp_path / "first").rglob("*.png"))
+    assert len(masks) == 3 * 6
+    for file in masks:
+        assert file.read_bytes() == (tmp_path / "second" / file.relative_to(tmp_path / "first")).read_bytes(), file
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, True),
+        ({"precision": "bf16"}, False),
+        ({"streams": 2}, False),
+        ({"engine": "paddle"}, False),
+        ({"precision": "int8"}, False),
+        ({"device": "gpu"}, False),
+        ({"plugin": "mine.py"}, False),
+        ({"opts": "model.down_factor=[4,4]"}, False),
+        ({"weights": "w.safetensors"}, False),
+    ],
+    ids=str,
+)
+def test_a_run_finds_what_the_same_run_has_left_and_no_other(in_project, change, found):
+    def file(weights="w.pdparams", plugin=None, opts=None, **given):
+        options = {"engine": "openvino", "precision": "fp32", "streams": 1, "device": "cpu", **given}
+        config = read_config("tiny.yml", opts=[opts] if opts else [], plugins=[plugin] if plugin else [])
+        return start_file(config, Path(weights), options)
+
+    assert file() is not None
+    assert (file(**change) == file()) is found
 
 
 def test_val_with_auto_says_what_it_takes_and_scores_the_same(in_project, call, tmp_path, home):

@@ -132,7 +132,7 @@ def cached(parts: Mapping[str, object], build: Callable[[Path], object]) -> tupl
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{key}.lock"):
-            warm = _is_whole(folder)
+            warm = is_whole(folder)
             if not warm:
                 _sweep(root, key)
                 with new_folder(folder) as filling:
@@ -152,7 +152,7 @@ def _describe(folder: Path, parts: Mapping[str, object], facts: object) -> None:
         stream.write("\n")
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Whether every file of an entry is there with its hash."""
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]

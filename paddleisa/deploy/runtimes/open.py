@@ -8,6 +8,7 @@ been run: none was there. Nothing here imports paddle before a model is opened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,17 @@ from paddleisa.deploy.export.format import Format
 from paddleisa.errors import DeployError, UsageError, one_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import paddle
     from paddle import nn
 
     from paddleisa.deploy.export.calibration import Calibration
     from paddleisa.deploy.runtimes.speed import Speed
+    from paddleisa.inference.lazy_logits import LowResLogits
     from paddleisa.inference.masks import Network
+    from paddleisa.utils.interpolation import Upsampling
 
 AUTO = "auto"
 # Inputs of one size are computed together up to so many pixels. On CPUs batches of 128x128 are 1.1 to 1.8 times as fast
@@ -59,6 +66,27 @@ class Engine:
     network: Network  # (N, 3, H, W) float32 paddle tensor -> `LowResLogits`
     batch_pixels: int = 0  # pixels of inputs that are best computed together; 0: one input at a time
     streams: int = 1  # threads that may call `network` at once
+    arrays: bool = False  # `network` is given numpy arrays instead: nothing here needs paddle
+
+
+@dataclass(frozen=True)
+class ConvertedNetwork:
+    """A network that a runtime computes from files, with or without paddle in the process.
+
+    Args:
+        files: first the graph.
+        run: from (N, 3, H, W) float32 to low-resolution scores.
+        upsampling: of these to the image's size.
+    """
+
+    files: tuple[Path, ...]
+    run: Callable[[np.ndarray], np.ndarray]
+    upsampling: Upsampling
+
+    def __call__(self, x: np.ndarray | paddle.Tensor) -> LowResLogits:
+        from paddleisa.inference.lazy_logits import LowResLogits
+
+        return LowResLogits(self.run(x.numpy() if hasattr(x, "numpy") else x), self.upsampling)
 
 
 def runtimes() -> dict[str, Runtime]:
@@ -214,7 +242,6 @@ def open_network(
     from paddleisa.deploy.export.formats import open_file
     from paddleisa.deploy.export.network import upsampling_of
     from paddleisa.deploy.runtimes.cache import converted, quantised
-    from paddleisa.inference.lazy_logits import LowResLogits
     from paddleisa.utils.interpolation import HALF_PIXEL
 
     if precision == "int8":
@@ -223,8 +250,7 @@ def open_network(
     else:
         files, facts = converted(model, form.name)
     run = open_file(form.name, files, **facts, precision=precision, streams=streams)
-    how = upsampling_of(model) or HALF_PIXEL
-    return lambda x: LowResLogits(run(x.numpy()), how)
+    return ConvertedNetwork(tuple(files), run, upsampling_of(model) or HALF_PIXEL)
 
 
 def _reason(why: str, passed_over: dict[str, str]) -> str:
