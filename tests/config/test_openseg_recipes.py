@@ -6,6 +6,7 @@ import pytest
 from paddleisa.build import build_optimizer
 from paddleisa.config import check, read_config, shipped_configs
 from paddleisa.datasets.lip import MIRRORED
+from paddleisa.inference.settings import inference_settings
 
 R101, HRNET = "deepbase_resnet101_dilated8", "hrnet_w48"
 # crop (width, height), short side, images of a step, iterations, rate, factor of the head, weight decay, largest scale
@@ -76,6 +77,9 @@ def test_a_recipe_is_measured_by_the_authors_protocol(name, config):
     assert (test["protocol"], test["flip_horizontal"], test["aug_eval"]) == ("openseg", True, False)
     scales = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0]
     assert test["scales"] == (scales[:5] if data == "LIP" else scales)
+    augmented = inference_settings(test, {"aug_eval": True})
+    assert len(augmented.scales) == (5 if data == "LIP" else 7) and augmented.flip_horizontal
+    assert inference_settings(test).is_single
     resize = {"LIP": ["Resize"], "Cityscapes": []}.get(data, ["ResizeByShort"])
     assert [step["type"] for step in steps] == [*resize, "Normalize", *(["Padding"] if side == 520 else [])]
     if side == 520:
