@@ -11,7 +11,7 @@ from paddleisa.config.values import fits
 from paddleisa.datasets.classes import classes_of
 from paddleisa.errors import ConfigError, WeightsError
 from paddleisa.registry import BACKBONES, DATASETS, HEADS, MODELS, Registry
-from paddleisa.utils.nodes import Node, Origin
+from paddleisa.utils.nodes import KeyPath, Node, Origin
 from paddleisa.utils.yaml_reader import shown
 from paddleisa.zoo.resolve import require_weights
 
@@ -35,6 +35,7 @@ def check(tree: Node, problems: Problems) -> None:
     _check_head(tree, problems)
     _check_losses(tree, problems)
     _check_warmup(tree, problems)
+    _check_mirrors(tree, problems)
 
 
 def _check_modes(tree: Node, problems: Problems) -> None:
@@ -180,6 +181,25 @@ def _check_warmup(tree: Node, problems: Problems) -> None:
             f"{iters.value} ({iters.origin}): the rate never reaches learning_rate",
             "Give fewer warmup_iters, or more iters",
         )
+
+
+def _check_mirrors(tree: Node, problems: Problems) -> None:
+    """Warn where an image is mirrored and its left and right keep their classes."""
+    places: list[tuple[str, KeyPath]] = [(PARTS[1], ("test_config",))]
+    steps = tree.at((PARTS[0], "transforms"))
+    if steps is not None and steps.is_list:
+        places += [(PARTS[0], (PARTS[0], "transforms", number)) for number in range(len(steps.value))]
+    for part, path in places:
+        pairs = getattr(class_of(tree.child(part), DATASETS), "mirrored_classes", ())
+        node = tree.at(path)
+        if not pairs or node is None or not node.is_mapping:
+            continue
+        kind, flips = node.child("type"), node.child("flip_horizontal")
+        mirrors = flips.value if flips is not None else kind is not None and kind.value == "RandomHorizontalFlip"
+        swapped = node.child("swapped_labels")
+        if mirrors and (swapped is None or not swapped.value):
+            problem = "a mirror turns left into right, and the classes of the two are not exchanged"
+            problems.warn(node.origin, path, problem, f"Write swapped_labels: {[list(pair) for pair in pairs]}")
 
 
 def _training_outputs(tree: Node) -> int | None:

@@ -49,6 +49,7 @@ class SegmentationData:
         counts: {mode: published number of images}.
         raw_table: uint8, the number in a label of each number in the label that it was made from
             (``layout.raw_labels``), at least 256 of them; None where labels are read as they are downloaded.
+        mirrored_classes: pairs of classes that a mirror turns into each other, such as left and right arm.
         samples: (image path, label path or None) in order.
         mode: which part of the data this is.
         seed: of the random numbers; the training run sets it.
@@ -63,6 +64,7 @@ class SegmentationData:
     source: ClassVar[Source] = Source()
     counts: ClassVar[Mapping[str, int]] = {}
     raw_table: ClassVar[np.ndarray | None] = None
+    mirrored_classes: ClassVar[tuple[tuple[int, int], ...]] = ()
     seed: int = 0
 
     def __init__(self, transforms: list, samples: list[Row], mode: str):

@@ -7,9 +7,6 @@ from paddleisa.datasets.layouts import PairedFolders, Source
 from paddleisa.registry import DATASETS
 from paddleisa.visual.palette import from_hex
 
-# Left and right, as RandomHorizontalFlip's swapped_labels wants them: what is left in a mirrored image is right.
-MIRRORED = ((14, 15), (16, 17), (18, 19))
-
 
 @DATASETS.register
 class LIP(PublicData):
@@ -31,6 +28,7 @@ class LIP(PublicData):
         "000000 800000 ff0000 005500 aa0033 ff5500 000055 0077dd 555500 005555 553300 345680 008000 0000ff 33aadd "
         "00ffff 55ffaa aaff55 ffff00 ffaa00"
     )
+    mirrored_classes = ((14, 15), (16, 17), (18, 19))
     counts = {"train": 30462, "val": 10000}
     layout = PairedFolders(
         images="{part}_images/*.jpg", labels="{part}_segmentations/*.png", parts={"train": "train", "val": "val"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paddleisa.config import check, read_config
+from paddleisa.config import Config, check, read_config
 from paddleisa.registry import DATASETS
 from paddleisa.utils.environment import configs_dir
 
@@ -28,8 +28,22 @@ def test_a_base_config_has_paddlesegs_schedule_and_the_data_sets_classes(name, k
 @pytest.mark.parametrize("name", ["SUPERVISELY", "DRIVE", "SegDataset", "PSSLDataset"])
 def test_paddlesegs_other_data_sets_say_what_to_write(name):
     part = {"type": name, "dataset_root": "x", "transforms": []}
-    from paddleisa.config import Config
     from paddleisa.errors import ConfigError
 
     with pytest.raises(ConfigError, match="type: Dataset with num_classes|at most 255"):
         check(Config.from_dict({"train_dataset": part}))
+
+
+@pytest.mark.parametrize("swapped", [None, [[14, 15], [16, 17], [18, 19]]])
+def test_left_and_right_that_a_mirror_does_not_exchange_are_told(swapped):
+    flip = {"type": "RandomHorizontalFlip", "swapped_labels": swapped}
+    part = {"type": "LIP", "dataset_root": "x"}
+    values = {
+        "train_dataset": {**part, "mode": "train", "transforms": [flip, {"type": "Normalize"}]},
+        "val_dataset": {**part, "mode": "val", "transforms": [{"type": "Normalize"}]},
+        "test_config": {"aug_eval": True, "flip_horizontal": True, "swapped_labels": swapped},
+    }
+    warnings = check(Config.from_dict(values)).warnings
+    told = [line for line in warnings if "a mirror turns left into right" in line]
+    assert len(told) == (0 if swapped else 2)
+    assert all("Write swapped_labels: [[14, 15], [16, 17], [18, 19]]" in line for line in told)

@@ -5,7 +5,7 @@ import pytest
 
 from paddleisa.build import build_optimizer
 from paddleisa.config import check, read_config, shipped_configs
-from paddleisa.datasets.lip import MIRRORED
+from paddleisa.datasets import LIP
 from paddleisa.inference.settings import inference_settings
 
 R101, HRNET = "deepbase_resnet101_dilated8", "hrnet_w48"
@@ -91,7 +91,7 @@ def test_a_recipe_is_measured_by_the_authors_protocol(name, config):
     exchanged = [tuple(pair) for pair in test["swapped_labels"] or ()]
     flip = next(step for step in config["train_dataset"]["transforms"] if step["type"] == "RandomHorizontalFlip")
     assert exchanged == [tuple(pair) for pair in flip["swapped_labels"] or ()]
-    assert exchanged == (list(MIRRORED) if data == "LIP" else [])
+    assert exchanged == (list(LIP.mirrored_classes) if data == "LIP" else [])
 
 
 def test_a_recipe_normalises_as_its_backbone_needs(name, config):

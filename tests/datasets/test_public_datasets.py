@@ -19,7 +19,6 @@ from paddleisa.datasets import (
     PascalContext,
     PascalContext59,
 )
-from paddleisa.datasets.lip import MIRRORED
 from paddleisa.errors import DataError, UsageError
 
 
@@ -66,7 +65,7 @@ def test_pascal_context_names_follow_the_alphabet_as_its_numbers_do():
 
 
 def test_lips_pairs_are_left_and_right():
-    for left, right in MIRRORED:
+    for left, right in LIP.mirrored_classes:
         assert LIP.class_names[left].replace("left", "right") == LIP.class_names[right]
 
 
