@@ -97,6 +97,7 @@ def _ending(args: argparse.Namespace, result: TrainResult) -> list[str]:
         model = folder / "best_model" / "model.pdparams"
         lines = [f"The best model, of iteration {result.best_iteration}: {model}"]
         lines.append(f"mIoU {result.best_miou:.4f}, measured with {result.measured_with}")
+        lines.append(f"Images, truth and its predictions: {model.with_name('predictions.png')}")
     shared = shlex.join(["--model_path", str(model)])  # its folder holds the config with every option
     commands = ("val", "predict --image_path FILE_OR_FOLDER", "export --save_dir FOLDER")
     return [*lines, "Next:", *(f"  paddleisa {command} {shared}" for command in commands)]

@@ -17,12 +17,13 @@ import paddle
 
 from paddleisa.build import build_dataset
 from paddleisa.config import Config
+from paddleisa.datasets.images import write_image
 from paddleisa.evaluation.evaluate import evaluate
 from paddleisa.predictor import Predictor
 from paddleisa.utils import distributed
 from paddleisa.utils.environment import rank
 from paddleisa.utils.files import write_json
-from paddleisa.visual.overlay import overlay
+from paddleisa.visual.overlay import contact_sheet, overlay
 from paddleisa.weights import save_weights
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from paddleisa.training.precision import Precision
     from paddleisa.training.train_state import TrainState
 
-OVERLAYS = 3  # validation images shown in VisualDL at each evaluation
+OVERLAYS = 3  # validation images shown in VisualDL at each evaluation, and beside the best model
+PICTURE = "predictions.png"
 
 
 def batch_report(config: Config, total_batch: int) -> list[str]:
@@ -121,10 +123,15 @@ class Validation:
         )
         return better
 
+    def picture(self, state: TrainState) -> np.ndarray:
+        """(H, W, 3) uint8 RGB: image, truth and prediction of the first validation images, one below the other."""
+        return contact_sheet([[row] for _, row in overlays(Predictor(state.model, self._config), self._dataset)])
 
-def save_best(state: TrainState, folder: Path) -> None:
-    """Write the weights that were scored last, their score and how it was measured, to ``folder``."""
+
+def save_best(state: TrainState, folder: Path, validation: Validation) -> None:
+    """Write the weights that were scored last, a look at their masks, their score and how it was measured."""
     with state.averaged():
         save_weights(state.model.state_dict(), folder / "model.pdparams")
+        write_image(folder / PICTURE, validation.picture(state))
     score = {"iteration": state.best_iteration, "miou": state.best_miou, "measured_with": state.best_measured_with}
     write_json(folder / "score.json", score)

@@ -229,12 +229,12 @@ class Trainer:
         """Evaluate if asked, keep the best model, write a checkpoint. The best goes first: see the comment."""
         state, save_dir = self.state, Path(self._options.save_dir)
         validation = self._validation if self.plan.saves(state.iteration) else None
-        best = validation is not None and validation.score(state, log)
+        best = validation if validation is not None and validation.score(state, log) else None
         if rank() == 0:
             # A run killed between the two repeats this iteration and writes the same best model again; the other
             # way round, the checkpoint would promise a best model that was never written.
-            if best:
-                save_best(state, save_dir / "best_model")
+            if best is not None:
+                save_best(state, save_dir / "best_model", best)
             log.sync()  # the log is never behind the checkpoint
             facts = {**state.facts(), "epoch": self.plan.epoch(max(state.iteration, 1))}
             save_checkpoint(save_dir, Checkpoint(facts | start.run_facts(self._config, self.plan), state.arrays()))

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paddleisa import Predictor, load_config
+from paddleisa.build import build_dataset
+from paddleisa.datasets.images import read_image
 from paddleisa.training.checkpoint import checkpoints, read_checkpoint
 from paddleisa.weights import read_weights
 
@@ -25,6 +28,20 @@ def test_the_end_says_where_the_model_is_how_it_scored_and_how_that_was_measured
     score = json.loads((tmp_path / "run/best_model/score.json").read_text())
     assert f"The best model, of iteration 4: {tmp_path}/run/best_model/model.pdparams" in done.out
     assert f"mIoU {score['miou']:.4f}, measured with scale 1, no flip, whole images, protocol" in done.out
+    assert f"Images, truth and its predictions: {tmp_path}/run/best_model/predictions.png" in done.out
+
+
+def test_the_picture_shows_validation_images_beside_their_truth_and_what_the_best_model_predicts(train, tmp_path):
+    train("--do_eval", "--iters", 4)
+    data, seg = build_dataset(load_config(TINY), "val"), Predictor.from_pretrained(tmp_path / "run")
+    sample = data.read(0)
+    height, width = sample["label"].shape
+    picture = read_image(tmp_path / "run/best_model/predictions.png")[4 : 4 + height, 4:].astype(int)  # a frame of 4
+    np.testing.assert_array_equal(picture[:, :width], sample["img"])
+    for place, mask in ((1, sample["label"]), (2, seg(sample["img"]))):
+        seen = mask < len(data.palette)
+        half = (sample["img"].astype(float) + data.palette[np.where(seen, mask, 0)]) / 2
+        assert np.abs(picture[:, place * width : (place + 1) * width] - half)[seen].max() <= 1
 
 
 def test_the_commands_at_the_end_do_what_they_say(train, call, tmp_path):
