@@ -37,8 +37,7 @@ def bench_data(splits: list[str], num_workers: int, settings: Settings) -> Repor
             shares += _shares(split, outcome.value or {})
         else:
             outcome = run_in_child(measure_rate, split=split, workers=workers, settings=asdict(settings))
-            row: Row = {"split": split, "workers": workers, **(outcome.value or {}), "problem": outcome.problem}
-            rates.append({**row, "cell": outcome.cell, "failed": outcome.value is None})
+            rates.append(outcome.row(split=split, workers=workers))
         if outcome.problem:
             notes.append(f"{name}: {outcome.problem}")
     for split in splits:

@@ -65,6 +65,11 @@ class Outcome:
         """What a table says in place of a number."""
         return self.problem and ("out of memory" if self.out_of_memory else "cannot run")
 
+    def row(self, **named: object) -> dict[str, Any]:
+        """A row of a report: what was measured, the value, and why there is none."""
+        why = {"problem": self.problem, "cell": self.cell, "failed": self.value is None}
+        return {**named, **(self.value or {}), **why}
+
 
 def run_in_child(function: Callable[..., dict], environ: Mapping[str, str] | None = None, **params: object) -> Outcome:
     """``function(**params)``, computed in a new process.

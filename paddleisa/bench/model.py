@@ -98,10 +98,10 @@ def _row(engine: str, precision: str, cost: dict, settings: Settings) -> Row:
     outcome = Outcome() if engine == "paddle" else run_in_child(convert, **params)
     if not outcome.problem:
         outcome = run_in_child(measure_engine, **params)
-    row: Row = {"engine": engine, "precision": precision, **(outcome.value or {})}
+    row = {"engine": engine, "precision": precision, **outcome.row()}
     if cost and outcome.value:
         row["gflops"] = cost["flops"] / row["p50_ms"] / 1e6
-    return {**row, "problem": outcome.problem, "cell": outcome.cell, "failed": bool(outcome.problem)}
+    return row
 
 
 def count_network(settings: dict) -> dict[str, object]:

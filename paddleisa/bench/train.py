@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from paddleisa.bench.measuring import Laps, OfConfig, announced, run_in_child
-from paddleisa.bench.report import PEAK, Column, Report, Row, Table, given
+from paddleisa.bench.report import PEAK, Column, Report, Table, given
 from paddleisa.errors import UsageError
 from paddleisa.utils.options import natural, option, positive
 
@@ -56,10 +56,8 @@ def bench_train(precisions: list[str], settings: Settings) -> Report:
     rows, notes = [], []
     for precision in announced(precisions, precisions):
         outcome = run_in_child(measure_steps, precision=precision, settings=asdict(settings))
-        value = outcome.value or {}
-        row: Row = {"precision": precision, **value, "problem": outcome.problem, "cell": outcome.cell}
-        rows.append({**row, "failed": outcome.value is None})
-        if note := outcome.problem or value.get("note"):
+        rows.append(outcome.row(precision=precision))
+        if note := outcome.problem or rows[-1].get("note"):
             notes.append(f"{precision}: {note}")
     if not settings.real_data:
         notes.append("images and labels are random; --real_data reads the config's")

@@ -156,6 +156,7 @@ def _run(argv: Sequence[str]) -> int:
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         chosen_parser.refuse(unknown)  # which knows what the word may have been meant to be; the outer one does not
+    args.words = argv  # as it can be typed again
     return args.run(args)
 
 

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             model_path=args.model_path,
             catalogues=args.catalogue,
             offline=args.offline,
-            command=command_line(args),
+            command=shlex.join(["paddleisa", *args.words]),
             started=lambda jobs: print(
                 f"{len(jobs)} models: " + ", ".join(f"{job.entry.name} ({len(job.dataset)} images)" for job in jobs)
             ),
@@ -73,19 +73,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"all of them: {args.save_dir}/{'report' if args.limit is None else 'quick_look'}.md")
     common.write_json(args.json, report.to_dict())
     return 0 if report.reproduced else 1
-
-
-def command_line(args: argparse.Namespace) -> str:
-    """The command with the options that were given, as it can be typed again."""
-    words = ["paddleisa", "reproduce", *args.names]
-    for option in ("model_path", "device", "engine", "precision", "save_dir", "json", "limit"):
-        if (value := getattr(args, option)) is not None:
-            words += [f"--{option}", str(value)]
-    words += ["--num_workers", str(args.num_workers)]
-    for option in ("catalogue", "plugin"):
-        words += [word for value in getattr(args, option) for word in (f"--{option}", value)]
-    words += [f"--{option}" for option in ("offline", "fresh") if getattr(args, option)]
-    return shlex.join(words + (["--opts", *args.opts] if args.opts else []))
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -113,14 +113,11 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def environment_facts(found: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+def environment_facts(found: dict[str, object]) -> list[tuple[str, str]]:
     """The nested description of the environment as (name, value) pairs."""
     pairs: list[tuple[str, str]] = []
     for name, value in found.items():
-        if isinstance(value, dict):
-            pairs += environment_facts(value, "")
-        else:
-            pairs.append((f"{prefix}{name}", str(value)))
+        pairs += environment_facts(value) if isinstance(value, dict) else [(name, str(value))]
     return pairs
 
 
