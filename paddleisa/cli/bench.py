@@ -10,7 +10,6 @@ from paddleisa.bench.report import Report
 from paddleisa.cli import common
 from paddleisa.utils.options import add_options, from_options, natural, positive
 
-SUMMARY = "measure attention, models, reading and training on this machine"
 CITYSCAPES = "isanet_resnet50_os8_cityscapes_769x769_80k"
 SCENES = "isanet_resnet18_os8_scenes_128x128_200"
 

@@ -11,8 +11,6 @@ from paddleisa.cli import common
 if TYPE_CHECKING:
     from paddleisa.config.listing import ComponentInfo
 
-SUMMARY = "list what a config may name, with options and defaults"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``components``."""

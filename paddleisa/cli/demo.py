@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from paddleisa.training.batches import Batch
     from paddleisa.training.train_state import TrainState
 
-SUMMARY = "the main job in a few minutes, on generated street scenes"
 CONFIG = "isanet_resnet18_os8_scenes_128x128_200"
 # A shorter schedule and fewer scenes to score than the config's: three minutes of one processor core in all.
 ITERS, SCENES = 90, 8

@@ -18,7 +18,6 @@ from paddleisa.deploy import packages
 from paddleisa.errors import PaddleISAError
 from paddleisa.utils import environment, gpu, memory
 
-SUMMARY = "look at Python, Paddle, processor, graphics cards, engines, folders; a fix for each problem"
 Level = Literal["ok", "note", "problem"]
 Look = Iterator[tuple[Level, str, str | None]]  # what a look at one subject yields: a finding's level, text and fix
 GIB = 2**30

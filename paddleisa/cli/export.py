@@ -8,8 +8,6 @@ from paddleisa.cli import common
 from paddleisa.deploy.export import FORMATS
 from paddleisa.deploy.export.serving import SERVERS
 
-SUMMARY = "export a model to Paddle Inference, ONNX or OpenVINO, checked against the model"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``export``."""

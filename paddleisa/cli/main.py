@@ -1,6 +1,6 @@
 """``paddleisa COMMAND ...``: finds the command's file, prints its errors, gives its exit code.
 
-A command is a module of this package with SUMMARY, ``add_arguments(parser)`` and ``run(args) -> int``. Only the chosen
+A command is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int``. Only the chosen
 one is imported, so that ``paddleisa --help`` answers at once.
 """
 

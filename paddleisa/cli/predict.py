@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from paddleisa.build import Pretrained
     from paddleisa.config import Config
 
-SUMMARY = "write the masks of images, folders, lists, videos or a camera"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``predict``."""

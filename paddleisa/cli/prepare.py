@@ -12,8 +12,6 @@ from paddleisa.cli import common
 if TYPE_CHECKING:
     from paddleisa.data.prepare.own.own import OwnData, Wishes
 
-SUMMARY = "make your own or public data ready, check a config's data, generate data, look at what the network sees"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command for each action."""

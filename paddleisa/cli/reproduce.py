@@ -8,8 +8,6 @@ import shlex
 from paddleisa.cli import common
 from paddleisa.errors import UsageError
 
-SUMMARY = "measure published scores again: single, flip and ms+flip, under both protocols"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``reproduce``."""

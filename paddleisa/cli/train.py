@@ -13,7 +13,6 @@ from paddleisa.utils.options import add_options, from_options
 if TYPE_CHECKING:
     from paddleisa.training.trainer import TrainResult
 
-SUMMARY = "train a model, or print its resolved config with --dry_run"
 OF_CONFIG = ("iters", "batch_size", "learning_rate", "seed", "precision", "amp_level", "repeats")
 
 

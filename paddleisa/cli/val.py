@@ -6,8 +6,6 @@ import argparse
 
 from paddleisa.cli import common
 
-SUMMARY = "evaluate a model on its data set"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``val``."""

@@ -7,8 +7,6 @@ import argparse
 from paddleisa.cli import common
 from paddleisa.inference.protocols import protocol_help, protocol_names
 
-SUMMARY = "open a local page: drop images, see masks, areas, confidence, and where interlaced attention looks"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which models and data the page offers."""

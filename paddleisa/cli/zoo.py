@@ -7,8 +7,6 @@ from pathlib import Path
 
 from paddleisa.cli import common
 
-SUMMARY = "list, download, verify and convert published models; turn their training logs into VisualDL runs"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command for each action."""
