@@ -26,7 +26,9 @@ def reproduce(*words: object) -> int:
 
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
+    args = parser.parse_args([str(word) for word in words])
+    args.words = ["reproduce", *map(str, words)]
+    return command.run(args)
 
 
 def save_random_weights(path: Path, seed: int = 0) -> None:
