@@ -8,10 +8,6 @@ from typing import Any
 
 from paddleisa.config import Config, read_config
 from paddleisa.data.check.check import DataCheck, check_config
-from paddleisa.data.prepare.by_table import prepare_by_table
-from paddleisa.data.prepare.cityscapes import prepare_cityscapes
-from paddleisa.data.prepare.own.own import prepare_own
-from paddleisa.data.prepare.voc import prepare_voc
 
 
 def prepare(kind: str, root: str | Path, **options: Any) -> object:
@@ -32,6 +28,11 @@ def prepare(kind: str, root: str | Path, **options: Any) -> object:
     Raises:
         DataError, UsageError, DownloadError: what is missing or wrong, with the fix.
     """
+    from paddleisa.data.prepare.by_table import prepare_by_table
+    from paddleisa.data.prepare.cityscapes import prepare_cityscapes
+    from paddleisa.data.prepare.own.own import prepare_own
+    from paddleisa.data.prepare.voc import prepare_voc
+
     known: dict[str, Callable[..., object]] = {"own": prepare_own}
     known |= dict.fromkeys(("Cityscapes", "cityscapes"), prepare_cityscapes)
     known |= dict.fromkeys(("PascalVOC", "voc"), prepare_voc)

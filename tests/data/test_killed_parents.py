@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for pr
 PARENT = """
 import sys
 from test_killed_parents import write_slowly
-from paddleisa.data.prepare.labels import on_files
+from paddleisa.utils.concurrency import on_files
 if __name__ == "__main__":
     on_files(write_slowly, [f"{sys.argv[1]}/{n}" for n in range(400)], 3, what="write", progress=False)
 """

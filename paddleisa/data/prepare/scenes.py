@@ -15,10 +15,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from paddleisa.data.prepare.labels import alone_in_root, on_files
+from paddleisa.data.prepare.labels import alone_in_root
 from paddleisa.data.prepare.scene_layouts import writer_of
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import DataError, UsageError
+from paddleisa.utils.concurrency import on_files
 from paddleisa.utils.files import atomic_write
 
 NAME = "generated_by_paddleisa.json"

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from paddleisa.data.prepare.labels import MANY, on_files
 from paddleisa.errors import DataError
+from paddleisa.utils.concurrency import MANY, on_files
 
 
 def square(number):
