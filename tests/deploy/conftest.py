@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from deploy_models import small_model
 
+from paddleisa.deploy.export import export as export_module
+
 
 @pytest.fixture(scope="session")
 def model():
@@ -27,3 +29,16 @@ def home(shared_home, monkeypatch):
 def fresh_home(tmp_path, monkeypatch):
     monkeypatch.setenv("PADDLEISA_HOME", str(tmp_path / "fresh"))
     return tmp_path / "fresh"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Formats that are written in no time, for what happens around them."""
+
+    def write(model, format, folder, **settings):
+        files = [folder / f"model.{format}", folder / f"numbers.{format}"]
+        for file in files:
+            file.write_text("new")
+        return export_module.Written(format, files, [], False)
+
+    monkeypatch.setattr(export_module, "write_checked", write)

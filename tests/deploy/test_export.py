@@ -80,7 +80,7 @@ def test_paddlesegs_transforms_have_no_options_that_it_does_not_know(paddle_expo
     assert about["transforms"][0]["im_padding_value"] == [127.5] * 3  # the same, written out
 
 
-def test_paddleseg_gets_one_padding_value_for_all_channels(model, tmp_path):
+def test_paddleseg_gets_one_padding_value_for_all_channels(quick, model, tmp_path):
     config = CONFIG.with_values(opts=["val_dataset.transforms.0.im_padding_value=[7, 7, 7]"])
     folder = export_model(model, config, tmp_path / "e", formats=["paddle"]).folder
     assert description(folder)["Deploy"]["transforms"][0]["im_padding_value"] == 7.0
@@ -111,22 +111,15 @@ def test_an_export_that_turns_out_wrong_leaves_the_earlier_one_and_nothing_else(
     assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["e"]
 
 
-def test_an_export_replaces_an_earlier_one(model, tmp_path, monkeypatch):
+def test_an_export_replaces_an_earlier_one(quick, model, tmp_path):
     folder = tmp_path / "e"
     folder.mkdir()
     (folder / "deploy.yaml").write_text("files: {onnx: {files: [{name: model.onnx}]}}\n")
     (folder / "model.onnx").write_bytes(b"earlier")
 
-    def quick(model, format, folder, **settings):
-        files = [folder / "graph", folder / "numbers"]
-        for file in files:
-            file.write_text("new")
-        return export_module.Written(format, files, [], False)
-
-    monkeypatch.setattr(export_module, "write_checked", quick)
     exported = export_model(model, CONFIG, folder, formats=["paddle"])
-    assert sorted(path.name for path in folder.iterdir()) == ["deploy.yaml", "graph", "numbers"]
-    assert exported.written[0].files == [folder / "graph", folder / "numbers"]
+    assert sorted(path.name for path in folder.iterdir()) == ["deploy.yaml", "model.paddle", "numbers.paddle"]
+    assert exported.written[0].files == [folder / "model.paddle", folder / "numbers.paddle"]
     assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["e"]
 
 

@@ -1,6 +1,7 @@
 """Exported files, run by their own runtimes on sizes that the export itself did not try."""
 
 import dataclasses
+from functools import lru_cache
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -18,18 +19,24 @@ from paddleisa.models import attention
 from paddleisa.models.windows import WindowGrid
 
 
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    """``exported(format)``: what gives the logits of any size, written once."""
+    return lru_cache(lambda format: write_checked(model, format, tmp_path_factory.mktemp(format)))
+
+
 @pytest.mark.parametrize("engine", CONVERTED)
-def test_any_batch_height_and_width_gives_the_models_logits(engine, model, tmp_path):
+def test_any_batch_height_and_width_gives_the_models_logits(engine, model, exported):
     format = FORMAT_OF[engine]
-    written = write_checked(model, format, tmp_path)
-    run = open_file(format, written.files)
+    files = exported(format).files
+    run, folder = open_file(format, files), files[0].parent
     for shape in ((1, 3, 32, 32), (3, 3, 50, 71), (1, 3, 17, 130), (2, 3, 64, 33)):
         x = images(*shape)
         found, expected = run(x), logits_of(model, x)
         np.testing.assert_allclose(found, expected, rtol=0, atol=5e-4, err_msg=str(shape))
         assert (found.argmax(1) == expected.argmax(1)).mean() >= 0.999
-    for file in tmp_path.iterdir():  # neither the machine's folders nor the code's lines travel with a model
-        assert str(tmp_path).encode() not in file.read_bytes()
+    for file in folder.iterdir():  # neither the machine's folders nor the code's lines travel with a model
+        assert str(folder).encode() not in file.read_bytes()
         assert paddleisa.__path__[0].encode() not in file.read_bytes()
 
 
@@ -54,10 +61,10 @@ def test_probabilities_come_out_of_the_file(engine, model, tmp_path):
 
 
 @pytest.mark.parametrize("engine", [needs("onnxruntime")])
-def test_the_onnx_file_names_its_input_output_and_free_sizes(engine, model, tmp_path):
+def test_the_onnx_file_names_its_input_output_and_free_sizes(engine, exported):
     import onnx
 
-    graph = onnx.load(write_checked(model, "onnx", tmp_path).files[0]).graph
+    graph = onnx.load(exported("onnx").files[0]).graph
     sizes = [
         [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in (graph.input[0], graph.output[0])

@@ -9,7 +9,6 @@ import pytest
 import yaml
 from deploy_models import CONFIG, images, logits_of, needs
 
-from paddleisa.deploy.export import export as export_module
 from paddleisa.deploy.export.export import export_model
 from paddleisa.errors import UsageError
 
@@ -101,19 +100,6 @@ def test_the_description_lists_the_files_of_the_repositories(engine, exported):
     for server in ("triton", "ovms"):
         there = {file for file in (exported.folder / server).rglob("*") if file.is_file()}
         assert {exported.folder / name for name in about["serving"][server]} == there == set(exported.serving[server])
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Formats that are written in no time, for what happens around them."""
-
-    def write(model, format, folder, **settings):
-        files = [folder / f"model.{format}", folder / f"numbers.{format}"]
-        for file in files:
-            file.write_text("new")
-        return export_module.Written(format, files, [], False)
-
-    monkeypatch.setattr(export_module, "write_checked", write)
 
 
 def test_an_export_with_repositories_is_replaced_as_one_but_not_with_other_files_in_it(engine, quick, model, tmp_path):
