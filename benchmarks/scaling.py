@@ -103,6 +103,7 @@ def draw(file: Path, curves: dict) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     figure, panels = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for panel, unit, label, scale in zip(panels, ("ms", "mib"), ("seconds", "GiB"), (1e3, 1024), strict=True):
@@ -112,6 +113,8 @@ def draw(file: Path, curves: dict) -> None:
             panel.loglog(np.sqrt(positions) * STRIDE, values / scale, "o", color=colour, label=f"{name}, measured")
             panel.loglog(SIDES, beyond / scale, "-", color=colour, label=f"{name}, fitted")
         panel.axvline(WHOLE_PIXELS**0.5, color="gray", linestyle=":", label="windows begin")
+        panel.set_xticks([256, *SIDES], labels=[256, *SIDES], rotation=45)
+        panel.xaxis.set_minor_locator(NullLocator())
         panel.set(xlabel="pixels a side (output stride 8)", ylabel=f"{label}, forward")
     panels[0].legend()
     figure.savefig(file, dpi=100)
