@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-import paddleisa
 from paddleisa.config import Config
 from paddleisa.config.signature import options_of
 from paddleisa.config.values import coerce
@@ -54,7 +53,7 @@ def start_file(config: Config, weights: Path, given: Mapping[str, Any]) -> Path 
     parts = {
         "config": config.digest(),
         "weights": [str(weights.resolve()), sha256_of(weights)],
-        "code": code_digest(Path(paddleisa.__file__).parent),
+        "code": code_digest(Path(__file__).parents[1]),
         "versions": packages.versions(("paddlepaddle", "paddlepaddle-gpu", "numpy", *all_packages())),
         **chosen,
     }
