@@ -111,7 +111,7 @@ def unpadded_size(model: nn.Layer) -> tuple[int, int]:
     if backbone is None or indices is None or window is None:
         return 64, 64
     with paddle.no_grad():
-        features = backbone(paddle.zeros([1, 3, 64, 64]))[indices[1]]
+        features = backbone(paddle.zeros([1, 3, 64, 64]))[indices[-1]]
     strides = (64 // features.shape[2], 64 // features.shape[3])
     return window[0] * strides[0], window[1] * strides[1]
 

@@ -15,6 +15,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from paddleisa.models.backbones.foreign_names import NameTable, Pair, conv_bn
+from paddleisa.models.windows import size_of
 from paddleisa.registry import BACKBONES
 
 MODULES = {2: 1, 3: 4, 4: 3}  # by stage
@@ -167,6 +168,7 @@ class HRNet(nn.Layer):
         self.feat_channels = [sum(widths)]
         self._align_corners = align_corners
 
+    @paddle.jit.not_to_static  # plain Python at tracing: nothing here depends on a tensor's value
     def forward(self, x):
         """(N, 3, H, W) -> [(N, 15 * width, ceil(H / 4), ceil(W / 4))]."""
         x = self.conv_layer1_2(self.conv_layer1_1(x))
@@ -189,7 +191,7 @@ class HRNet(nn.Layer):
 
 def _resized(x, like, align_corners: bool):
     """``x`` at the height and width of ``like``, bilinear."""
-    return F.interpolate(x, like.shape[2:], mode="bilinear", align_corners=align_corners)
+    return F.interpolate(x, size_of(like), mode="bilinear", align_corners=align_corners)
 
 
 def _official_names() -> Iterator[Pair]:
