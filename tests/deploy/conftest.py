@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import paddle
 import pytest
 from deploy_models import small_model
 
+from paddleisa.deploy import packages
 from paddleisa.deploy.export import export as export_module
 
 
@@ -42,3 +44,18 @@ def quick(monkeypatch):
         return export_module.Written(format, files, [], False)
 
     monkeypatch.setattr(export_module, "write_checked", write)
+
+
+@pytest.fixture
+def converter(monkeypatch):
+    """``converter(version)``: paddle2onnx is of that version, else of one that fits this Paddle; the rest as it is."""
+    real = packages.versions
+
+    def is_of(version=None):
+        fitting = "2.1.0" if paddle.__version__.startswith("3") else "1.3.1"
+        fixed = {"paddle2onnx": version or fitting}
+        monkeypatch.setattr(
+            packages, "versions", lambda names: real(names) | {n: fixed[n] for n in names if n in fixed}
+        )
+
+    return is_of

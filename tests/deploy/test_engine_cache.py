@@ -13,7 +13,6 @@ import paddle
 import pytest
 from deploy_models import small_model
 
-from paddleisa.deploy import packages
 from paddleisa.deploy.export import formats
 from paddleisa.deploy.export.model_digest import structure_digest, weights_digest
 from paddleisa.deploy.runtimes import cache
@@ -142,10 +141,10 @@ def test_a_model_that_computes_something_else_is_another_entry(fresh_home, monke
     assert len(made) == 4
 
 
-def test_another_version_of_a_converter_is_another_entry(fresh_home, model, monkeypatch):
+def test_another_version_of_a_converter_is_another_entry(fresh_home, model, monkeypatch, converter):
     made = conversions(monkeypatch)
     converted(model, "onnx")
-    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": "99"})
+    converter("99")
     converted(model, "onnx")
     assert len(made) == 2
 

@@ -156,9 +156,9 @@ EVERYTHING = ("paddle2onnx", "onnx", "onnxruntime", "openvino")
 TIMES = {"paddle": 0.5, "paddle_inference": 0.2, "onnxruntime": 0.1, "openvino": 0.15}
 
 
-def test_auto_takes_the_engine_that_is_fastest_here_and_says_what_it_measured(model, installed, speeds, monkeypatch):
+def test_auto_takes_the_engine_that_is_fastest_here_and_says_what_it_measured(model, installed, speeds, converter):
     installed(*EVERYTHING)
-    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    converter()
     speeds(**TIMES)
     opened = open_engine("auto", "fp32", model)
     assert (opened.name, opened.network) == ("onnxruntime", "onnxruntime")
@@ -166,9 +166,9 @@ def test_auto_takes_the_engine_that_is_fastest_here_and_says_what_it_measured(mo
     assert opened.reason == f"the fastest here, measured: {order}"
 
 
-def test_what_was_measured_once_is_known_for_models_of_the_same_structure(model, installed, speeds, monkeypatch):
+def test_what_was_measured_once_is_known_for_models_of_the_same_structure(model, installed, speeds, converter):
     installed(*EVERYTHING)
-    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    converter()
     asked = speeds(**TIMES)
     open_engine("auto", "fp32", model)
     asked.clear()
@@ -178,9 +178,9 @@ def test_what_was_measured_once_is_known_for_models_of_the_same_structure(model,
     assert len(asked) > 2  # another network is measured anew
 
 
-def test_auto_passes_over_engines_that_are_missing_or_cannot_convert_the_model(model, installed, speeds, monkeypatch):
+def test_auto_passes_over_engines_that_are_missing_or_cannot_convert_the_model(model, installed, speeds, converter):
     installed("paddle2onnx", "onnx", "openvino")
-    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    converter()
     speeds(paddle=0.5, paddle_inference=0.2, openvino=DeployError("cannot read the ONNX file"))
     opened = open_engine("auto", "fp32", model)
     assert opened.name == "paddle_inference"
@@ -188,9 +188,9 @@ def test_auto_passes_over_engines_that_are_missing_or_cannot_convert_the_model(m
     assert "onnxruntime is passed over: the package onnxruntime is not installed" in opened.reason
 
 
-def test_what_would_be_faster_is_told_before_and_after_it_was_measured(model, installed, speeds, monkeypatch):
+def test_what_would_be_faster_is_told_before_and_after_it_was_measured(model, installed, speeds, converter):
     installed(*EVERYTHING)
-    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": fitting()})
+    converter()
     speeds(**TIMES)
     before = engines.faster_engines(model, "fp32", "cpu")
     assert before.startswith("paddle_inference, onnxruntime, openvino may be faster: --engine auto measures")
@@ -229,10 +229,6 @@ def test_auto_in_bf16_on_a_cpu_without_openvino_lists_what_is_wrong(installed):
         require_engine("auto", "bf16", "cpu")
 
 
-def fitting():
-    return "2.1.0" if paddle.__version__.startswith("3") else "1.3.1"
-
-
 @pytest.mark.parametrize(
     ("engine", "there", "command"),
     [
@@ -251,16 +247,16 @@ def test_a_missing_package_is_named_with_the_pip_command(engine, there, command,
 
 
 @pytest.mark.parametrize(
-    ("paddle_version", "converter", "command"),
+    ("paddle_version", "of", "command"),
     [("3.3.1", "1.3.1", "pip install 'paddle2onnx>=2'"), ("2.6.2", "2.1.0", "pip install 'paddle2onnx<2'")],
 )
 def test_a_converter_for_another_paddle_is_named_with_the_pip_command(
-    paddle_version, converter, command, installed, monkeypatch
+    paddle_version, of, command, installed, converter, monkeypatch
 ):
     installed("paddle2onnx", "onnx", "onnxruntime")
-    monkeypatch.setattr(packages, "versions", lambda names: {"paddle2onnx": converter})
+    converter(of)
     monkeypatch.setattr(packages, "paddle_version", lambda: paddle_version)
-    message = f"paddle2onnx {converter} does not read the models of Paddle {paddle_version}. Run {command}"
+    message = f"paddle2onnx {of} does not read the models of Paddle {paddle_version}. Run {command}"
     with pytest.raises(DeployError, match=message):
         require_engine("onnxruntime", "fp32")
 
