@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import paddle
 import pytest
@@ -92,6 +94,7 @@ def test_download_folder_to_mask_by_the_commands(pair, tmp_path, monkeypatch, ca
     model, _ = pair
     if model.align_corners:
         pytest.skip("once is enough")
+    importlib.import_module("paddleisa.reproduce.verify")  # before the patch, or it would keep what is patched
     from paddleisa.zoo.download.locate import cached_weights, local_weights
 
     name = CONFIG[False]
