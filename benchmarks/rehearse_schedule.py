@@ -4,7 +4,7 @@ Walks all iterations of four processes: which images, the augmentation's draws (
 generated images of 24x18 pixels in the data set's own layout), learning rate, checkpoints and evaluations. Prints what
 fell where.
 
-    python benchmarks/rehearse_schedule.py [NAME ...] [--iters N]
+    python benchmarks/rehearse_schedule.py [NAME ...] [--iters N] [--every N]
 """
 
 from __future__ import annotations
@@ -81,8 +81,11 @@ def reduced(name: str, root: str, side: int, **flags: object) -> CheckedConfig:
     return check(paddleisa.load_config(name, opts=opts, flags=flags), "train")
 
 
-def rehearse(name: str, root: str, iters: int | None = None, progress: bool = True) -> Rehearsal:
-    """Walk one schedule, or its first ``iters`` iterations: the plan, rate and images are those of the whole."""
+def rehearse(name: str, root: str, iters: int | None = None, progress: bool = True, every: int = 1) -> Rehearsal:
+    """Walk one schedule, or its first ``iters`` iterations: the plan, rate and images are those of the whole.
+
+    Of every iteration it is noted which images it takes; those of each ``every``-th are read and augmented.
+    """
     config = reduced(name, root, TINY)
     data = build_dataset(config, "train")
     images = data.counts.get(config["train_dataset"]["mode"]) or LISTED[config["train_dataset"]["type"]]
@@ -96,6 +99,8 @@ def rehearse(name: str, root: str, iters: int | None = None, progress: bool = Tr
     for iteration, shares in steps:
         for index, position in (key for share in shares for key in share):
             done.seen[index] += 1
+            if (iteration - 1) % every:
+                continue
             sample = data[index % len(data), position]
             done.labels.update(np.unique(sample["label"]).tolist())
             done.shapes.add(sample["img"].shape)
@@ -115,16 +120,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="configs; the published two and the authors' recipes unless given")
     parser.add_argument("--iters", type=int, help="only the first iterations, for a quick look")
+    parser.add_argument("--every", type=int, default=1, help="read and augment the images of each N-th iteration only")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name in args.names or [*PUBLISHED, *RECIPES]:
             kind = paddleisa.load_config(name)["train_dataset"]["type"]
             root = Path(folder, kind)
-            done = rehearse(name, str(root) if root.exists() else rehearsal_data(kind, root), args.iters)
-            _print(name, done)
+            data = str(root) if root.exists() else rehearsal_data(kind, root)
+            _print(name, rehearse(name, data, args.iters, every=args.every), args.every)
 
 
-def _print(name: str, done: Rehearsal) -> None:
+def _print(name: str, done: Rehearsal, every: int) -> None:
     plan = done.plan
     print(f"\n{name}: {plan.iters} iterations, {done.seconds:.0f} s")
     print(
@@ -133,7 +139,8 @@ def _print(name: str, done: Rehearsal) -> None:
     print(f"  each image was seen {done.seen.min()} to {done.seen.max()} times")
     print(f"  {len(done.saved)} checkpoints and evaluations, the last three at {done.saved[-3:]}")
     print("  learning rate: " + ", ".join(f"{i}: {r:.6f}" for i, r in done.rates.items()))
-    print(f"  images of {sorted(done.shapes)}, labels {sorted(done.labels)}")
+    which = "" if every == 1 else f", of each {every}th iteration"
+    print(f"  images of {sorted(done.shapes)}, labels {sorted(done.labels)}{which}")
 
 
 if __name__ == "__main__":
