@@ -25,8 +25,12 @@ from paddleisa.models.windows import WindowGrid, size_of, unflatten
 ROWS, COLUMNS = (0, 2, 1, 3), (0, 3, 1, 2)  # of (N, C, P, Q): to (N, P, C, Q) and to (N, Q, C, P)
 
 
-def scaled_dot_product_attention(query, key, value):
+def scaled_dot_product_attention(query, key, value, channels_first: bool = True):
     """Attention inside each group; every argument is (..., channels, positions), groups in front.
+
+    Args:
+        query, key, value: of one type.
+        channels_first: False if every argument, and the result, is (..., positions, channels).
 
     Returns:
         (..., value channels, positions): at each position the mean of the values, weighted by
@@ -35,8 +39,10 @@ def scaled_dot_product_attention(query, key, value):
     # Not Paddle's own function on CPUs, where it is the same products between copies in another layout. Scaling the
     # similarity instead of the query would need less memory, but float16 could overflow before the scale. Figures:
     # docs/performance.md.
-    similarity = paddle.matmul(query * query.shape[-2] ** -0.5, key, transpose_x=True)  # (..., L of query, L of key)
-    return paddle.matmul(value, F.softmax(similarity, axis=-1), transpose_y=True)
+    scaled = query * query.shape[-2 if channels_first else -1] ** -0.5
+    similarity = paddle.matmul(scaled, key, channels_first, not channels_first)  # (..., L of query, L of key)
+    weights = F.softmax(similarity, axis=-1)
+    return paddle.matmul(value, weights, transpose_y=True) if channels_first else paddle.matmul(weights, value)
 
 
 class SelfAttention(nn.Layer):
@@ -111,8 +117,7 @@ class SelfAttention(nn.Layer):
             query, key, value = (t.reshape([0, *size, t.shape[-1]]) for t in (query, key, value))
         elif groups == COLUMNS:
             query, key, value = (_columns(t, *size) for t in (query, key, value))
-        similarity = paddle.matmul(query * query.shape[-1] ** -0.5, key, transpose_y=True)
-        context = paddle.matmul(F.softmax(similarity, axis=-1), value)
+        context = scaled_dot_product_attention(query, key, value, channels_first=False)
         if groups == COLUMNS:
             context = _columns(context, *size[::-1])
         context = context.reshape([x.shape[0], x.shape[2], -1])

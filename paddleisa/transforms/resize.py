@@ -17,15 +17,7 @@ from pydantic import Field
 
 from paddleisa.errors import ConfigError
 from paddleisa.registry import TRANSFORMS
-from paddleisa.transforms.options import (
-    Factor,
-    Interpolation,
-    Side,
-    Size,
-    require_order,
-    require_rising,
-    to_bytes,
-)
+from paddleisa.transforms.options import Factor, Interpolation, Side, Size, require_order, require_rising, to_bytes
 from paddleisa.transforms.traits import Traits
 from paddleisa.utils.memory import require_size
 

@@ -15,7 +15,7 @@ from paddleisa.config import check, read_config
 from paddleisa.config.inherit import find_config
 from paddleisa.data.check.check import check_config
 from paddleisa.data.prepare.own.own import Wishes, make_labels, prepare_own
-from paddleisa.data.prepare.own.recipe import Machine, Numbers, best_shipped, choose
+from paddleisa.data.prepare.own.recipe import Machine, Numbers, choose, starting_model
 from paddleisa.datasets import read_label
 from paddleisa.datasets.scenes import Scenes
 from paddleisa.errors import DataError, UsageError
@@ -128,13 +128,13 @@ def test_every_number_of_the_config_has_its_reason_and_the_user_s_own_are_taken(
     "machine, crop, batch", [(Machine(2, 16, 0), (448, 320), 4), (Machine(8, 64, 24), (512, 512), 16)]
 )
 def test_the_numbers_follow_the_machine_and_the_images(machine, crop, batch):
-    start = best_shipped("isanet_efficientnet_lite0_os16_camvid_448x320_600")
+    start = starting_model("isanet_efficientnet_lite0_os16_camvid_448x320_600")
     recipe = choose(np.array([[1280, 360]] * 100), machine, start)
     assert recipe.crop == crop and recipe.batch == batch
 
 
 def test_a_larger_set_gets_more_steps_within_bounds():
-    start = best_shipped()
+    start = starting_model()
     steps = [choose(np.full((n, 2), 300), Machine(2, 16, 0), start).iters for n in (4, 100, 1000, 10**6)]
     assert steps == sorted(steps) and steps[0] == 200 and steps[-1] == 3000 and steps[1] < steps[2]
 

@@ -12,6 +12,7 @@ import stat
 import struct
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from paddleisa.weights import extract_archive, read_archive
 
 STATE = pickle.dumps({"w": np.arange(5, dtype=np.float32)}, protocol=2)
 MODEL = "resnet50_vd_ssld_v2/model.pdparams"
+OUTSIDE = Path(tempfile.gettempdir(), "evil")  # an absolute path that could be written to
 
 
 def member(
@@ -87,7 +89,7 @@ def sparse() -> bytes:
 HOSTILE_TARS = {
     "parent_folder": (lambda: tar(member("../evil", b"1")), "written elsewhere"),
     "parent_folder_within": (lambda: tar(member("a/../../evil", b"1")), "written elsewhere"),
-    "absolute": (lambda: tar(member("/tmp/evil", b"1")), "written elsewhere"),
+    "absolute": (lambda: tar(member(str(OUTSIDE), b"1")), "written elsewhere"),
     "backslash": (lambda: tar(member("..\\evil", b"1")), "written elsewhere"),
     "drive": (lambda: tar(member("C:evil", b"1")), "written elsewhere"),
     "control_characters": (lambda: tar(member("a\x1b[2J", b"1")), "unusable name"),
@@ -119,7 +121,7 @@ DAMAGED_TARS = {
 }
 HOSTILE_ZIPS = {
     "zip_parent_folder": (lambda: zipped(("../evil", b"1")), "written elsewhere"),
-    "zip_absolute": (lambda: zipped(("/tmp/evil", b"1")), "written elsewhere"),
+    "zip_absolute": (lambda: zipped((str(OUTSIDE), b"1")), "written elsewhere"),
     "zip_symlink": (lambda: zipped(("a", b"/etc"), mode=stat.S_IFLNK | 0o777), "holds a link"),
     "zip_device": (lambda: zipped(("a", b""), mode=stat.S_IFCHR | 0o777), "holds a device"),
     "zip_bomb": (lambda: zipped(("a", bytes(80 << 20))), "50 times its size"),
@@ -158,7 +160,7 @@ def test_hostile_archive_is_refused_in_one_line_and_leaves_nothing(name, tmp_pat
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).isprintable()
     assert contents(tmp_path) == {"archive"}
-    assert not Path("/tmp/evil").exists()
+    assert not OUTSIDE.exists()
 
 
 @pytest.mark.parametrize("name", [*HOSTILE_TARS, *DAMAGED_TARS, *BOMBS])

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from paddleisa.data.prepare.labels import make_label
 from paddleisa.data.prepare.own.find import BACKGROUND, IGNORED, Annotations, find_files, name_of, pair
 from paddleisa.data.prepare.own.masks import masks_in, read_table
-from paddleisa.data.prepare.own.recipe import NOTHING, Numbers, best_shipped, choose, config_text, this_machine
+from paddleisa.data.prepare.own.recipe import NOTHING, Numbers, choose, config_text, starting_model, this_machine
 from paddleisa.data.prepare.own.shapes import shapes_in
 from paddleisa.data.prepare.own.split import groups_of, likely_sequences, split
 from paddleisa.datasets.image_files import write_lines
@@ -160,7 +160,7 @@ def prepare_own(
     """
     folder = Path(folder)
     target = folder / "paddleisa" if target is None else Path(target)
-    entry = best_shipped(start)
+    entry = starting_model(start)
     if not 0 < val_share < 1:
         raise UsageError(f"{val_share} is no share of the images", where="--val", fix="Give a number such as 0.2")
     with _alone(target):

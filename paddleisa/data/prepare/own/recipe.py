@@ -20,7 +20,7 @@ from paddleisa.config import read_config
 from paddleisa.errors import ConfigError
 from paddleisa.utils.environment import core_count
 from paddleisa.zoo.catalogue.catalogue import Entry, load_catalogue
-from paddleisa.zoo.download.locate import local_weights
+from paddleisa.zoo.download.locate import shipped
 
 _TILE = 64  # crops are a multiple: whole attention windows at every output stride
 _LARGEST_SCALE = 4.0  # beyond it, images cost more than they show
@@ -94,7 +94,7 @@ def this_machine() -> Machine:
     return Machine(core_count(), memory, gpu)
 
 
-def best_shipped(name: str | None = None) -> Entry:
+def starting_model(name: str | None = None) -> Entry:
     """The model to start from: ``name``, else the best scored whose weights come with the package.
 
     Raises:
@@ -103,10 +103,9 @@ def best_shipped(name: str | None = None) -> Entry:
     catalogue = load_catalogue()
     if name is not None:
         return catalogue.get(name)
-    shipped = [entry for entry in catalogue if entry.row.weights.file and local_weights(entry.name)]
-    if not shipped:
+    if not (here := shipped(catalogue)):
         raise ConfigError("no weights come with this installation", fix="Name a model of `paddleisa zoo list`: --start")
-    return max(shipped, key=lambda entry: entry.row.scores.single)
+    return here[0]
 
 
 @dataclass(frozen=True)
