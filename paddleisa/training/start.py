@@ -22,6 +22,7 @@ from paddleisa.errors import CheckpointError, UsageError
 from paddleisa.training.checkpoint import Checkpoint, newest_readable, read_checkpoint
 from paddleisa.utils.environment import home, world_size
 from paddleisa.weights import UnfitWeightsError, load_backbone, load_weights
+from paddleisa.zoo.download.hub import HUB, hub_file
 from paddleisa.zoo.resolve import weights_file
 
 if TYPE_CHECKING:
@@ -151,7 +152,9 @@ def _of_backbone(backbone: nn.Layer, source: str) -> Path:
 
 
 def _local(source: str) -> Path:
-    """The file that a path, a training's folder, a model's name or an address means."""
+    """The file that a path, a training's folder, a model's name, a name on the hub or an address means."""
+    if source.startswith(HUB):
+        return hub_file(source)
     if not source.startswith(("http://", "https://")):
         return weights_file(source, source, download=True)
     from paddleisa.weights.archive import is_archive, read_archive

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from paddleisa.errors import UsageError, WeightsError, nearest
 from paddleisa.zoo.catalogue.catalogue import Catalogue, load_catalogue
+from paddleisa.zoo.download.hub import HUB
 from paddleisa.zoo.download.locate import cached_weights, entry_weights, local_weights
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def config_of(named: str | Path | None) -> str | Path:
 
 def require_weights(named: str | Path) -> None:
     """WeightsError when ``named`` is neither an address, nor weights on this machine, nor a model of the catalogue."""
-    if not str(named).startswith(("http://", "https://")) and str(named) not in load_catalogue():
+    if not str(named).startswith(("http://", "https://", HUB)) and str(named) not in load_catalogue():
         weights_file(named, str(named))
 
 
